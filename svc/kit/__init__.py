@@ -1,0 +1,1 @@
+"""What every service shares: calls, errors, data access, time. No business rules."""
