@@ -1,0 +1,1 @@
+"""The authority on assets and instruments: what can be traded, in which steps, at which fees."""
