@@ -7,6 +7,9 @@ as INTERNAL with a fixed text, so that nothing of the inside reaches a caller.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
@@ -107,7 +110,8 @@ def from_rpc(error: grpc.aio.AioRpcError) -> DomainError:
     Without readable ErrorInfo of this system the reason is empty and the metadata has no entry.
     """
     code, text = error.code(), error.details() or ""
-    for key, value in error.trailing_metadata() or ():
+    trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    for key, value in trailing:
         if key == STATUS_DETAILS_KEY and isinstance(value, bytes):
             found = _error_info(value)
             if found is not None:

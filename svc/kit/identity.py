@@ -13,13 +13,11 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
 from svc.kit import ids
+from svc.kit.call import CURRENT_CALL, Context
 from svc.kit.errors import DomainError, unauthenticated
 
 EDGE = "edge"
@@ -29,7 +27,7 @@ OPERATOR = "mesh"
 """Name of the operator's program."""
 
 CALLER_KEY = "x-mesh-caller"
-SECRET_KEY = "x-mesh-secret"
+SECRET_KEY = "x-mesh-secret"  # noqa: S105 (the name of the header, not what it holds)
 USER_KEY = "x-user-id"
 ACCOUNT_KEY = "x-account-id"
 SOURCE_KEY = "x-source"
@@ -147,13 +145,14 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user for whom the edge calls. Ids are the internal ones; ``source`` is how he came
-    (REST, GRPC, WEBSOCKET…), as the edge says, or empty.
+    """The user for whom the edge calls, by our internal ids.
+
+    ``source`` is how the user came (REST, GRPC, WEBSOCKET…), as the edge says, or empty.
     """
 
     user_id: int
@@ -161,29 +160,13 @@ class Principal:
     source: str
 
 
-@dataclass(slots=True)
-class Call:
-    """What is known of the call being served, for whatever runs in its task."""
-
-    context: grpc.aio.ServicerContext[object, object]
-    method: str
-    caller: str = ""
-    deadline: float | None = None
-    traceparent: str = ""
-    finished: bool = False
-
-
-CURRENT_CALL: ContextVar[Call | None] = ContextVar("current_call", default=None)
-"""The call being served in this task. Set by the server alone."""
-
-
-def caller(context: grpc.aio.ServicerContext[object, object]) -> str:
+def caller(context: Context) -> str:
     """Name of the verified caller of this call. Empty when nothing verified it."""
     call = CURRENT_CALL.get()
     return call.caller if call is not None and call.context is context else ""
 
 
-def principal(context: grpc.aio.ServicerContext[object, object]) -> Principal:
+def principal(context: Context) -> Principal:
     """The user on whose behalf the edge makes this call.
 
     Raises UNAUTHENTICATED, reason USER_REQUIRED, unless the caller is the edge and both ids are

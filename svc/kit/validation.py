@@ -6,7 +6,7 @@ costs one dictionary look-up.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import protovalidate
 from buf.validate import validate_pb2
@@ -56,11 +56,12 @@ def _search_rules(message_type: type[Message]) -> bool:
 
 
 def _own_rules(descriptor: Descriptor) -> bool:
-    if descriptor.GetOptions().HasExtension(validate_pb2.message):
-        return True
-    if any(f.GetOptions().HasExtension(validate_pb2.field) for f in descriptor.fields):
-        return True
-    return any(o.GetOptions().HasExtension(validate_pb2.oneof) for o in descriptor.oneofs)
+    options: Any = validate_pb2  # generated stubs leave out whose options an extension extends
+    return (
+        descriptor.GetOptions().HasExtension(options.message)
+        or any(f.GetOptions().HasExtension(options.field) for f in descriptor.fields)
+        or any(o.GetOptions().HasExtension(options.oneof) for o in descriptor.oneofs)
+    )
 
 
 def _to_error(violation: protovalidate.Violation) -> DomainError:

@@ -1,0 +1,317 @@
+"""What every call passes through, over a socket and in process: one wrapper around each handler.
+
+From the outside in: trace, figures, errors, is the service open, identity and access, validation.
+The order matters: figures see the final status, and a refusal is an error like any other.
+Wrapping happens once, when a service registers its handlers, so both channels run the same code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import inspect
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeAlias, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from svc.kit.access import MethodAccess, service_access
+from svc.kit.call import (
+    CURRENT_CALL,
+    REQUEST_ID_KEY,
+    TRACEPARENT_KEY,
+    Call,
+    Context,
+    trace_of,
+)
+from svc.kit.errors import (
+    INTERNAL_TEXT,
+    NOT_LEADER,
+    STATUS_DETAILS_KEY,
+    DomainError,
+    from_rpc,
+    invalid,
+    unauthenticated,
+    unavailable,
+)
+from svc.kit.identity import CALLER_KEY, SECRET_KEY, Identities
+from svc.kit.log import get_logger, trace_id
+from svc.kit.telemetry import RpcMetrics
+from svc.kit.validation import validate
+
+MOST_CALLS_IN_FLIGHT = 4096
+"""Calls of one service that may be open at once, streams included; more are RESOURCE_EXHAUSTED."""
+
+_READ_KEYS = frozenset((CALLER_KEY, SECRET_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY))
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class HandlerShapeError(Exception):
+    """A servicer's method is written in a form that cannot be served."""
+
+
+class Phase(enum.Enum):
+    """Where a service is in its life. Calls are served in SERVING only."""
+
+    STARTING = "SERVICE_STARTING"
+    SERVING = "SERVING"
+    STOPPED = "SERVICE_STOPPED"
+
+
+class Pipeline:
+    """The checks that all methods of one service share, and the switch that opens the service."""
+
+    def __init__(self, service: str, identities: Identities, metrics: RpcMetrics) -> None:
+        self.service = service
+        self.phase = Phase.STARTING
+        self._identities = identities
+        self._metrics = metrics
+        self._in_flight = 0
+        self._log = get_logger(f"{service}.rpc")
+
+    def begin(self, method: str, context: Context) -> tuple[Call, Mapping[str, str]]:
+        """Opens the books of a call: trace, deadline, figures. Whoever begins must end."""
+        headers = _headers(context)
+        trace, traceparent = trace_of(
+            headers.get(TRACEPARENT_KEY, ""), headers.get(REQUEST_ID_KEY, "")
+        )
+        now = time.monotonic()
+        left: float | None = context.time_remaining()
+        deadline = None if left is None else now + left
+        call = Call(context, method, now, deadline, trace_id=trace, traceparent=traceparent)
+        CURRENT_CALL.set(call)
+        trace_id.set(trace)
+        self._in_flight += 1
+        self._metrics.begin(method)
+        return call, headers
+
+    def end(self, call: Call) -> None:
+        """Closes the books of a call."""
+        call.finished = True
+        self._in_flight -= 1
+        self._metrics.end(call.method, call.status, time.monotonic() - call.started)
+
+    def admit(self, call: Call, access: MethodAccess, headers: Mapping[str, str]) -> None:
+        """Raises unless the service is open, there is room and time, and the caller may call."""
+        if self.phase is not Phase.SERVING:
+            raise unavailable(self.phase.value, f"Service {self.service} is not open; try again.")
+        if self._in_flight > MOST_CALLS_IN_FLIGHT:
+            raise DomainError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "TOO_MANY_CALLS",
+                f"Service {self.service} has {MOST_CALLS_IN_FLIGHT} calls open; try again later.",
+            )
+        if call.deadline is not None and call.deadline <= call.started:
+            raise DomainError(
+                grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "The call came too late."
+            )
+        caller = headers.get(CALLER_KEY, "")
+        if not self._identities.verify(caller, headers.get(SECRET_KEY, "")):
+            raise unauthenticated(
+                "CALLER_UNKNOWN",
+                f"{call.method} needs a caller with a secret that fits; got {caller!r}.",
+                caller=caller,
+            )
+        if caller not in access.callers:
+            raise access.refusal(caller)
+        call.caller = caller
+
+    async def fail(self, call: Call, error: BaseException) -> None:
+        """Ends the call with the status that belongs to the error, by raising AbortError.
+
+        Returns when the error must go on as it is: an abort that has happened, a cancellation by
+        the caller, the end of the process.
+        """
+        if isinstance(error, grpc.aio.AbortError):
+            call.status = call.context.code().name
+            return
+        if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+            late = call.deadline is not None and call.deadline <= time.monotonic()
+            call.status = "DEADLINE_EXCEEDED" if late else "CANCELLED"
+            return
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            return
+        domain = self._to_domain(call, error)
+        call.status = domain.code.name
+        trailing = (*(call.context.trailing_metadata() or ()),)
+        await call.context.abort(
+            domain.code, domain.message, (*trailing, (STATUS_DETAILS_KEY, domain.status_details()))
+        )
+
+    def _to_domain(self, call: Call, error: BaseException) -> DomainError:
+        if isinstance(error, DomainError):
+            return error
+        if isinstance(error, grpc.aio.AioRpcError):
+            known = _from_callee(error)
+            if known is not None:
+                cause = f"{error.code().name}: {error.details()}"
+                self._log.warning("callee_failed", method=call.method, cause=cause)
+                return known
+        # A cancellation nobody asked for ends here too: without an answer the caller would wait
+        # until its deadline.
+        self._log.exception("call_failed", error, method=call.method, caller=call.caller)
+        return DomainError(grpc.StatusCode.INTERNAL, "INTERNAL", INTERNAL_TEXT)
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Method:
+    """One method of a servicer with everything around it."""
+
+    def __init__(self, pipeline: Pipeline, access: MethodAccess, handler: Handler) -> None:
+        self._pipeline = pipeline
+        self._access = access
+        self._behavior = _behavior(access.method, handler)
+        self._generates = inspect.isasyncgenfunction(self._behavior)
+        self._streams_in = handler.request_streaming
+        self._streams_out = handler.response_streaming
+        self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
+        self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
+
+    async def serve(
+        self, incoming: bytes | AsyncIterator[Message], context: Context
+    ) -> bytes | None:
+        """Serves one call; what gRPC and the in-process channel run.
+
+        A single request and a single reply pass as bytes: parsing and serialising happen in here,
+        where a failure of either becomes an error like any other.
+        """
+        call, headers = self._pipeline.begin(self._access.method, context)
+        try:
+            self._pipeline.admit(call, self._access, headers)
+            reply = await self._behave(incoming, context)
+            given: grpc.StatusCode | None = context.code()
+            call.status = "OK" if given is None else given.name
+        except BaseException as error:
+            await self._pipeline.fail(call, error)
+            raise
+        else:
+            return reply
+        finally:
+            self._pipeline.end(call)
+
+    async def _behave(
+        self, incoming: bytes | AsyncIterator[Message], context: Context
+    ) -> bytes | None:
+        argument = self._request(incoming) if isinstance(incoming, bytes) else _checked(incoming)
+        if not self._streams_out:
+            return self._serialize(await self._behavior(argument, context))
+        if not self._generates:
+            await self._behavior(argument, context)
+            return None
+        # Closed here and now, not when it is collected: its `finally` may release something.
+        async with aclosing(self._behavior(argument, context)) as replies:
+            async for reply in replies:
+                await context.write(reply)
+        return None
+
+    def _request(self, payload: bytes) -> Message:
+        try:
+            request = self._parse(payload)
+        except DecodeError:
+            raise _malformed() from None
+        validate(request)
+        return request
+
+    def wrapped(self) -> Handler:
+        """The handler to register: its single messages are bytes, its streams are messages."""
+        if self._streams_in and self._streams_out:
+            return grpc.stream_stream_rpc_method_handler(self.serve, self._parse, self._serialize)
+        if self._streams_in:
+            return grpc.stream_unary_rpc_method_handler(self.serve, self._parse, None)
+        if self._streams_out:
+            return grpc.unary_stream_rpc_method_handler(self.serve, None, self._serialize)
+        return grpc.unary_unary_rpc_method_handler(self.serve, None, None)
+
+
+class HandlerTable:
+    """The wrapped handlers of one service, by full path.
+
+    Stands in for the server that generated ``add_XServicer_to_server`` functions expect.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.handlers: dict[str, Handler] = {}
+        self.services: dict[str, dict[str, Handler]] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
+        """Generated code announces the same handlers twice; the registered form is enough."""
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, Handler]
+    ) -> None:
+        """Wraps and keeps the handlers of one proto service.
+
+        Raises AccessOptionError or HandlerShapeError for a method that may not be served.
+        """
+        access = service_access(service_name)
+        wrapped = {
+            name: Method(self.pipeline, access[name], handler).wrapped()
+            for name, handler in method_handlers.items()
+        }
+        self.services[service_name] = wrapped
+        self.handlers.update({access[name].method: wrapped[name] for name in wrapped})
+
+
+def _headers(context: Context) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in context.invocation_metadata() or ():
+        if key in _READ_KEYS:
+            # Given twice is worth as much as not given: no rule says which of the two counts.
+            found[key] = "" if key in found else str(value)
+    return found
+
+
+async def _checked(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    try:
+        async for request in requests:
+            validate(request)
+            yield request
+    except DecodeError:
+        raise _malformed() from None
+
+
+def _malformed() -> DomainError:
+    return invalid("MALFORMED_MESSAGE", "The bytes are not a message of the method's type.")
+
+
+def _behavior(path: str, handler: Handler) -> Callable[..., Any]:
+    behavior: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    if inspect.iscoroutinefunction(behavior) or (
+        handler.response_streaming and inspect.isasyncgenfunction(behavior)
+    ):
+        return cast("Callable[..., Any]", behavior)
+    if str(behavior.__module__).endswith("_pb2_grpc"):
+        return _not_served(path)
+    raise HandlerShapeError(f"The handler of {path} must be written with `async def`.")
+
+
+def _not_served(path: str) -> Callable[..., Any]:
+    async def refuse(_request: object, _context: Context) -> None:
+        raise DomainError(
+            grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED", f"{path} is not served here."
+        )
+
+    return refuse
+
+
+def _from_callee(error: grpc.aio.AioRpcError) -> DomainError | None:
+    """What a failed call to another service, let through by a handler, means for our caller."""
+    code = error.code()
+    if code is grpc.StatusCode.UNAVAILABLE or from_rpc(error).reason == NOT_LEADER:
+        return unavailable(
+            "CALLEE_UNAVAILABLE", "A service that this call needs is not available; try again."
+        )
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DomainError(code, "CALLEE_TOO_SLOW", "A service that this call needs was too slow.")
+    return None
