@@ -1,0 +1,27 @@
+"""Builds the Cython modules of svc/ and maps gen/ as a second import root."""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+ROOT = Path(__file__).parent
+GENERATED = find_packages("gen")
+
+
+def extensions() -> list[Extension]:
+    """One per ``.pyx`` under svc/, named after its path; only what changed is translated again."""
+    sources = sorted(path.relative_to(ROOT) for path in (ROOT / "svc").rglob("*.pyx"))
+    modules = [
+        Extension(".".join(source.with_suffix("").parts), [str(source)], extra_compile_args=["-O3"])
+        for source in sources
+    ]
+    return list(cythonize(modules, build_dir="build/cython", language_level=3))
+
+
+setup(
+    packages=[*find_packages(include=["svc*", "mesh*"]), *GENERATED],
+    package_dir={name: f"gen/{name}" for name in GENERATED if "." not in name},
+    package_data={"": ["py.typed", "*.pyi", "*.pyx", "*.pxd", "*.mako", "*.toml"]},
+    ext_modules=extensions(),
+)
