@@ -1,0 +1,189 @@
+import datetime
+
+from engine.v1 import records_pb2 as _records_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from kit.v1 import options_pb2 as _options_pb2
+from trading.v1 import trading_pb2 as _trading_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Hello(_message.Message):
+    __slots__ = ("market", "highest_number", "applied")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    highest_number: int
+    applied: _trading_pb2.LogPosition
+    def __init__(self, market: _Optional[int] = ..., highest_number: _Optional[int] = ..., applied: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("last_number", "position")
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    last_number: int
+    position: _trading_pb2.LogPosition
+    def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+
+class SubmitRequest(_message.Message):
+    __slots__ = ("hello", "batch")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    batch: _records_pb2.CommandBatch
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[_records_pb2.CommandBatch, _Mapping]] = ...) -> None: ...
+
+class BatchDone(_message.Message):
+    __slots__ = ("number", "sequence", "duplicate")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    sequence: int
+    duplicate: bool
+    def __init__(self, number: _Optional[int] = ..., sequence: _Optional[int] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class SubmitResponse(_message.Message):
+    __slots__ = ("welcome", "done")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    done: BatchDone
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., done: _Optional[_Union[BatchDone, _Mapping]] = ...) -> None: ...
+
+class PlaceOrderRequest(_message.Message):
+    __slots__ = ("market", "number", "digest", "order")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    number: int
+    digest: bytes
+    order: _records_pb2.NewOrder
+    def __init__(self, market: _Optional[int] = ..., number: _Optional[int] = ..., digest: _Optional[bytes] = ..., order: _Optional[_Union[_records_pb2.NewOrder, _Mapping]] = ...) -> None: ...
+
+class PlaceOrderResponse(_message.Message):
+    __slots__ = ("done",)
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    done: BatchDone
+    def __init__(self, done: _Optional[_Union[BatchDone, _Mapping]] = ...) -> None: ...
+
+class CancelOrderRequest(_message.Message):
+    __slots__ = ("market", "number", "digest", "cancel")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    number: int
+    digest: bytes
+    cancel: _records_pb2.CancelOrder
+    def __init__(self, market: _Optional[int] = ..., number: _Optional[int] = ..., digest: _Optional[bytes] = ..., cancel: _Optional[_Union[_records_pb2.CancelOrder, _Mapping]] = ...) -> None: ...
+
+class CancelOrderResponse(_message.Message):
+    __slots__ = ("done",)
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    done: BatchDone
+    def __init__(self, done: _Optional[_Union[BatchDone, _Mapping]] = ...) -> None: ...
+
+class StreamEventsRequest(_message.Message):
+    __slots__ = ("market", "after", "instruments_only")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENTS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    after: _trading_pb2.LogPosition
+    instruments_only: bool
+    def __init__(self, market: _Optional[int] = ..., after: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., instruments_only: _Optional[bool] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("position", "time")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    position: _trading_pb2.LogPosition
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class StreamEventsResponse(_message.Message):
+    __slots__ = ("batch", "heartbeat")
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    batch: _records_pb2.EventBatch
+    heartbeat: Heartbeat
+    def __init__(self, batch: _Optional[_Union[_records_pb2.EventBatch, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class SnapshotOrdersRequest(_message.Message):
+    __slots__ = ("market",)
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    def __init__(self, market: _Optional[int] = ...) -> None: ...
+
+class LiveOrder(_message.Message):
+    __slots__ = ("order_id", "account_id", "instrument_id", "side", "price_ticks", "remaining_lots", "visible_lots", "cumulative_lots", "version")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_LOTS_FIELD_NUMBER: _ClassVar[int]
+    VISIBLE_LOTS_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_LOTS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    account_id: int
+    instrument_id: int
+    side: _trading_pb2.Side.Value
+    price_ticks: int
+    remaining_lots: int
+    visible_lots: int
+    cumulative_lots: int
+    version: int
+    def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., visible_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+
+class InstrumentState(_message.Message):
+    __slots__ = ("instrument_id", "version", "state", "last_price_ticks")
+    INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LAST_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    instrument_id: int
+    version: int
+    state: _trading_pb2.MarketState.Value
+    last_price_ticks: int
+    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., last_price_ticks: _Optional[int] = ...) -> None: ...
+
+class SnapshotOrdersResponse(_message.Message):
+    __slots__ = ("position", "instruments", "orders")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    position: _trading_pb2.LogPosition
+    instruments: _containers.RepeatedCompositeFieldContainer[InstrumentState]
+    orders: _containers.RepeatedCompositeFieldContainer[LiveOrder]
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentState, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[LiveOrder, _Mapping]]] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ("market",)
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    def __init__(self, market: _Optional[int] = ...) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("last_number", "position", "epoch", "live_orders", "state_hash")
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LIVE_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    STATE_HASH_FIELD_NUMBER: _ClassVar[int]
+    last_number: int
+    position: _trading_pb2.LogPosition
+    epoch: int
+    live_orders: int
+    state_hash: int
+    def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., epoch: _Optional[int] = ..., live_orders: _Optional[int] = ..., state_hash: _Optional[int] = ...) -> None: ...
