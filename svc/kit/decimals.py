@@ -26,8 +26,8 @@ class Malformed(DecimalError):
     def __init__(self, text: str) -> None:
         """`text` is what was given."""
         super().__init__(
-            f"{text[:48]!r} is not a decimal number: digits, optionally a point and digits, at most "
-            f"{MAX_DIGITS} digits, no sign, exponent, space or leading zero"
+            f"{text[:48]!r} is not a decimal number: must be digits, optionally a point and "
+            f"digits, at most {MAX_DIGITS}, without sign, exponent, space or leading zero"
         )
 
 

@@ -1,0 +1,190 @@
+"""A service's own PostgreSQL schema: a pool for its writes, an engine for its reads.
+
+Each service connects as a role of its own, named like its schema (`svc_order`), which owns that
+schema and may not read any other; so unqualified table names are always its own. `mesh migrate`
+makes roles and schemas; a service whose schema is not at the version it knows does not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from svc.kit.schema import SERVICES, VERSION_TABLE, head_of, schema_of
+
+IDLE_IN_TRANSACTION_MS = 1_500
+"""An idle transaction dies after this; must stay below every lease's time to live."""
+
+STATEMENT_TIMEOUT_MS = 10_000
+"""No statement of a running service takes longer; one that would is cancelled."""
+
+CONNECT_TIMEOUT_S = 5
+ACQUIRE_TIMEOUT_S = 5
+CLOSE_TIMEOUT_S = 5
+READ_CONNECTIONS = 4
+
+DISCONNECTED: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+)
+"""The database is away or dropped us: the outcome of what was in flight is unknown, retry later."""
+
+
+class SchemaVersionError(Exception):
+    """The schema is not at the version this program was written for; names both."""
+
+    def __init__(self, schema: str, found: str | None, expected: str) -> None:
+        """`found` is None where the schema was never migrated."""
+        self.schema = schema
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"schema {schema} is at version {found or 'none'}, this program needs {expected}: "
+            "run `mesh migrate` of the same release"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a service's schema is: the operator's POSTGRES_URL, the service, its password file.
+
+    The URL names host and database; its user and password are the owner's and serve `mesh migrate`
+    alone. `password` is empty where the server trusts the (private, Unix) socket. `folder` holds
+    the services' packages and with them the migrations.
+    """
+
+    url: str
+    service: str
+    password: str = ""
+    folder: Path = SERVICES
+
+    @property
+    def schema(self) -> str:
+        """The service's schema, which is also its role."""
+        return schema_of(self.service)
+
+    async def connect(self, application: str = "") -> asyncpg.Connection:
+        """Open a connection as the service's role with the session settings of every service."""
+        return await asyncpg.connect(
+            self.url,
+            user=self.schema,
+            password=self.password or None,
+            timeout=CONNECT_TIMEOUT_S,
+            server_settings={
+                "application_name": application or self.service,
+                "search_path": self.schema,
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+            },
+        )
+
+
+def password_of(service: str, secrets: Path) -> str:
+    """The password of a service's role, from the secrets folder; "" where there is no file."""
+    path = secrets / f"postgres_{schema_of(service)}"
+    return path.read_text().strip() if path.exists() else ""
+
+
+class Database:
+    """Connections of one service to its schema. Made by `open_database`."""
+
+    def __init__(self, target: Target, pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+        self._target = target
+        self.pool = pool
+        self.engine = engine
+        self.service = target.service
+        self.schema = target.schema
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a pooled connection inside READ COMMITTED; commits at the end, else rolls back.
+
+        Raises one of DISCONNECTED where the database is away; at commit that means that the
+        outcome is unknown.
+        """
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, begin(connection):
+            yield connection
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection of the caller's own, for a writer's loop; the caller closes it."""
+        return await self._target.connect()
+
+    async def check(self) -> None:
+        """Return when the database answers, raise what is wrong otherwise; for readiness."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            await connection.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Close every pooled connection; what was lent is given five seconds to come back."""
+        await self.engine.dispose()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.pool.close()
+        except TimeoutError:
+            self.pool.terminate()
+
+
+@asynccontextmanager
+async def begin(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Run a transaction on a connection of the caller's own; as Database.transaction otherwise."""
+    try:
+        async with connection.transaction():
+            yield
+    except asyncpg.InterfaceError as error:
+        if connection.is_closed():  # the rollback found the connection gone
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+        raise
+
+
+async def open_database(target: Target, max_connections: int = 8) -> Database:
+    """Connect to a service's schema. Raises SchemaVersionError, or one of DISCONNECTED.
+
+    At most `max_connections` for writes and READ_CONNECTIONS for the engine's reads.
+    """
+    await _require_head(target)
+    pool = await asyncpg.create_pool(
+        min_size=1,
+        max_size=max_connections,
+        connect=lambda *_, **__: target.connect(),
+    )
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda *_, **__: target.connect(f"{target.service} reads"),
+        pool_size=READ_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=ACQUIRE_TIMEOUT_S,
+        pool_pre_ping=True,
+    )
+    return Database(target, pool, engine)
+
+
+async def _require_head(target: Target) -> None:
+    expected = head_of(target.service, target.folder)
+    try:
+        connection = await target.connect()
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        if isinstance(error, asyncpg.InvalidPasswordError):
+            raise
+        raise SchemaVersionError(target.schema, None, expected) from error  # no such role
+    try:
+        found = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+    except asyncpg.UndefinedTableError:
+        found = None
+    finally:
+        await connection.close()
+    if found != expected:
+        raise SchemaVersionError(target.schema, found, expected)
