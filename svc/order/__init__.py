@@ -1,0 +1,1 @@
+"""Orders: intake, life and history."""

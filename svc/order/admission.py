@@ -1,0 +1,129 @@
+"""Whether an order may enter at this moment, and within which bounds it may trade.
+
+Owns the rules that depend on the state of the market, the reference price and the time. Keeps:
+every order that passes carries a cap (buy) or floor (sell) fixed here, and every budget leaves
+room for the fee (DESIGN: a hold covers the fill). Pure.
+"""
+
+from __future__ import annotations
+
+from svc.kit import decimals
+from svc.kit.errors import DomainError, failed_precondition, invalid
+from svc.order.instrument import Condition, Instrument, MarketState
+from svc.order.terms import OrderType, Side, Terms, TimeInForce, notional_too_small
+
+_BPS = 10_000
+_PPM = 1_000_000
+
+_BUY, _MARKET = int(Side.BUY), int(OrderType.MARKET)
+_RESTING = (TimeInForce.GTC, TimeInForce.GTD)
+_NOTHING_NEW = {
+    MarketState.UNKNOWN: ("MARKET_NOT_OPEN", "is not open yet"),
+    MarketState.CANCEL_ONLY: ("MARKET_CANCEL_ONLY", "takes cancels only"),
+    MarketState.HALTED: ("MARKET_HALTED", "is halted"),
+    MarketState.DELISTED: ("MARKET_DELISTED", "is delisted"),
+}
+
+
+def check(terms: Terms, condition: Condition, now_unix_ns: int) -> None:
+    """Raises where the order may not enter now.
+
+    FAILED_PRECONDITION with `symbol` and `state` for what the market's state does not let through,
+    INVALID_ARGUMENT for a price out of its range or an expiry that has passed.
+    """
+    if condition.state != MarketState.TRADING:
+        _check_state(terms, condition.state)
+    if terms.price_ticks:
+        _check_price(terms, condition)
+    if terms.expires_at_unix_ns and terms.expires_at_unix_ns <= now_unix_ns:
+        raise invalid(
+            "EXPIRES_AT_NOT_IN_FUTURE",
+            "expires_at must be in the future; at that moment the order is expired already.",
+            field="expires_at",
+            value=str(terms.expires_at_unix_ns),
+            rule=f"after {now_unix_ns}",
+        )
+
+
+def reference_ticks(instrument: Instrument, condition: Condition) -> int:
+    """The last applied trade, else what operators have set, else 0: none."""
+    return condition.last_price_ticks or instrument.reference_price_ticks
+
+
+def cap_ticks(terms: Terms, reference: int) -> int:
+    """The price that no fill is worse than.
+
+    A limit order's own; of a market order the reference, moved by the collar and rounded towards
+    it; 0 for a market order without a reference, which risk refuses. Raises NOTIONAL_TOO_SMALL for
+    a market order that is, at the reference.
+    """
+    if terms.price_ticks or not reference:
+        return terms.price_ticks
+    instrument = terms.instrument
+    if terms.lots and reference * terms.lots < instrument.min_notional_tick_lots:
+        raise notional_too_small(terms, reference)
+    if terms.side == _BUY:
+        return reference * (_BPS + instrument.collar_bps) // _BPS
+    return max(1, -(-reference * (_BPS - instrument.collar_bps) // _BPS))
+
+
+def budget_tick_lots(terms: Terms) -> int:
+    """What a buy by amount may spend before fees: floor(amount / (1 + rate)) in tick x lots.
+
+    The rate is the larger of both, and no rebate is counted on, so that cost and fee together
+    never exceed the amount held. 0 for orders without an amount.
+    """
+    if not terms.quote_units:
+        return 0
+    instrument = terms.instrument
+    rate = max(instrument.maker_fee_ppm, instrument.taker_fee_ppm, 0)
+    return terms.quote_units * _PPM // ((_PPM + rate) * instrument.quote_units_per_tick_lot)
+
+
+def notional_units(terms: Terms, cap: int, reference: int) -> int:
+    """What risk weighs, in ledger units of the quote asset.
+
+    The amount of a buy by amount, else quantity x price: a market buy's at its cap, a market
+    sell's at the reference, for its floor would understate it.
+    """
+    if terms.quote_units:
+        return terms.quote_units
+    price = reference if terms.type == _MARKET and terms.side != _BUY else cap
+    return price * terms.lots * terms.instrument.quote_units_per_tick_lot
+
+
+def _check_state(terms: Terms, state: MarketState) -> None:
+    if state in _NOTHING_NEW:
+        reason, is_so = _NOTHING_NEW[state]
+        raise _refused(reason, terms.instrument, state, f"{is_so}.")
+    if state == MarketState.POST_ONLY and not terms.post_only:
+        raise _refused("MARKET_POST_ONLY", terms.instrument, state, "takes post-only orders only.")
+    if terms.type not in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+        raise _refused(f"MARKET_{state.name}", terms.instrument, state, "takes limit orders only.")
+    if state == MarketState.AUCTION and terms.time_in_force not in _RESTING:
+        message = "is in an auction: orders must rest (GTC, GTD)."
+        raise _refused("MARKET_AUCTION", terms.instrument, state, message)
+
+
+def _refused(reason: str, instrument: Instrument, state: MarketState, text: str) -> DomainError:
+    message = f"{instrument.symbol} {text}"
+    return failed_precondition(reason, message, symbol=instrument.symbol, state=state.name)
+
+
+def _check_price(terms: Terms, condition: Condition) -> None:
+    low, high = condition.min_price_ticks, condition.max_price_ticks
+    if low <= terms.price_ticks <= high:
+        return
+    tick = terms.instrument.tick
+    lowest, highest = decimals.format_steps(low, tick), decimals.format_steps(high, tick)
+    price = decimals.format_steps(terms.price_ticks, tick)
+    below = terms.price_ticks > high
+    nearest = {"nearestBelow": highest} if below else {"nearestAbove": lowest}
+    raise invalid(
+        "PRICE_OUT_OF_RANGE",
+        f"Price {price} must be from {lowest} to {highest}.",
+        field="price",
+        value=price,
+        rule=f"{lowest} to {highest}",
+        **nearest,
+    )

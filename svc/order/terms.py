@@ -1,0 +1,450 @@
+"""The terms of a new order: what a well-formed request asks for, in ticks, lots and units.
+
+Owns every rule that needs nothing but the request and the instrument's definition. Keeps: terms
+exist only for requests that break none of them, so all that follows counts in whole steps. What
+depends on the moment (state of the market, reference price, time) is in `admission`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from svc.kit import decimals
+from svc.kit.decimals import MAX_LEDGER_UNITS, Malformed, NotOnStep, Step, TooLarge
+from svc.kit.errors import DomainError, invalid
+from svc.order.instrument import Instrument
+
+
+class Side(IntEnum):
+    """Numbers of `trading.v1.Side`."""
+
+    BUY = 1
+    SELL = 2
+
+
+class OrderType(IntEnum):
+    """Numbers of `trading.v1.OrderType`."""
+
+    LIMIT = 1
+    MARKET = 2
+    STOP_LIMIT = 3
+    STOP_MARKET = 4
+
+
+class TimeInForce(IntEnum):
+    """Numbers of `trading.v1.TimeInForce`."""
+
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    GTD = 4
+    FOK_BUDGET = 5
+
+
+class SelfTradeMode(IntEnum):
+    """Numbers of `trading.v1.SelfTradeMode`."""
+
+    NONE = 1
+    CANCEL_RESTING = 2
+    CANCEL_INCOMING = 3
+    CANCEL_BOTH = 4
+    DECREMENT_AND_CANCEL = 5
+
+
+class OrderRequest(Protocol):
+    """The fields of `order.v1.CreateOrderRequest` that the rules read."""
+
+    @property
+    def side(self) -> int:
+        """BUY or SELL."""
+
+    @property
+    def type(self) -> int:
+        """One of OrderType."""
+
+    @property
+    def time_in_force(self) -> int:
+        """One of TimeInForce; 0: the default of the type."""
+
+    @property
+    def quantity(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def price(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def stop_price(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def quote_amount(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def display_quantity(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def leverage(self) -> int:
+        """0 and 1 are the same."""
+
+    @property
+    def post_only(self) -> bool:
+        """Never take liquidity."""
+
+    @property
+    def reduce_only(self) -> bool:
+        """Never enlarge a position."""
+
+    @property
+    def self_trade_mode(self) -> int:
+        """One of SelfTradeMode; 0: NONE."""
+
+
+@dataclass(slots=True)
+class Terms:
+    """What is asked for. `lots` is 0 only for a buy by quote amount."""
+
+    instrument: Instrument
+    side: int
+    type: int
+    time_in_force: int
+    self_trade_mode: int
+    price_ticks: int
+    """Limit price; 0 for market orders."""
+    lots: int
+    quote_units: int
+    """Most that a buy by amount or within a budget may cost, fees included; else 0. Ledger units of
+    the quote asset."""
+    expires_at_unix_ns: int
+    leverage: int
+    post_only: bool
+    reduce_only: bool
+
+    @property
+    def notional_units(self) -> int:
+        """Price x quantity of a limit order, in ledger units of the quote asset."""
+        return self.price_ticks * self.lots * self.instrument.quote_units_per_tick_lot
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """Something the contract has room for and this exchange does not do yet."""
+
+    reason: str
+    field: str
+    what: str
+    asked: Callable[[OrderRequest], bool]
+
+
+_STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
+
+UNSERVED: tuple[Unserved, ...] = (
+    Unserved("UNSUPPORTED_STOP_ORDER", "type", "Stop orders", lambda r: r.type in _STOPS),
+    Unserved(
+        "UNSUPPORTED_ICEBERG",
+        "display_quantity",
+        "Iceberg orders",
+        lambda r: r.display_quantity != "",
+    ),
+    Unserved("UNSUPPORTED_POST_ONLY", "post_only", "Post-only orders", lambda r: r.post_only),
+    Unserved(
+        "UNSUPPORTED_SELF_TRADE_MODE",
+        "self_trade_mode",
+        "Self-trade modes other than NONE",
+        lambda r: r.self_trade_mode > SelfTradeMode.NONE,
+    ),
+    Unserved(
+        "UNSUPPORTED_TIME_IN_FORCE",
+        "time_in_force",
+        "FOK_BUDGET orders",
+        lambda r: r.time_in_force == TimeInForce.FOK_BUDGET,
+    ),
+)
+"""What is refused until it is served: to open something, take its line out."""
+
+_ALLOWED: dict[int, tuple[TimeInForce, ...]] = {
+    OrderType.LIMIT: tuple(TimeInForce),
+    OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET),
+    OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD),
+    OrderType.STOP_MARKET: (TimeInForce.IOC, TimeInForce.FOK),
+}
+_DEFAULT = {
+    OrderType.LIMIT: TimeInForce.GTC,
+    OrderType.MARKET: TimeInForce.IOC,
+    OrderType.STOP_LIMIT: TimeInForce.GTC,
+    OrderType.STOP_MARKET: TimeInForce.IOC,
+}
+_IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET)
+_PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+# Plain numbers for the comparisons that every order makes.
+_BUY, _LIMIT = int(Side.BUY), int(OrderType.LIMIT)
+_GTD, _FOK_BUDGET = int(TimeInForce.GTD), int(TimeInForce.FOK_BUDGET)
+_NO_SELF_TRADE_MODE = int(SelfTradeMode.NONE)
+_DEFAULT_BY_NUMBER = {int(k): int(v) for k, v in _DEFAULT.items()}
+_ALLOWED_BY_NUMBER = {int(k): frozenset(map(int, v)) for k, v in _ALLOWED.items()}
+
+
+def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int) -> Terms:
+    """The terms of a request whose fields keep the contract's own rules (INVALID_FIELD).
+
+    `expires_at_unix_ns`: 0 when the request has none. Raises INVALID_ARGUMENT with the metadata
+    `field`, `value` and `rule`, and, where there is one, the nearest value that would be right:
+    `nearestBelow`, `nearestAbove`.
+    """
+    time_in_force = _time_in_force(request, expires_at_unix_ns)
+    _flags(request, time_in_force, instrument)
+    for unserved in UNSERVED:
+        if unserved.asked(request):
+            raise _unserved(unserved, request)
+    _leverage(request.leverage, instrument)
+    price_ticks = _price(request, instrument)
+    lots, quote_units = _size(request, instrument, time_in_force)
+    terms = Terms(
+        instrument=instrument,
+        side=request.side,
+        type=request.type,
+        time_in_force=time_in_force,
+        self_trade_mode=request.self_trade_mode or _NO_SELF_TRADE_MODE,
+        price_ticks=price_ticks,
+        lots=lots,
+        quote_units=quote_units,
+        expires_at_unix_ns=expires_at_unix_ns,
+        leverage=request.leverage or 1,
+        post_only=request.post_only,
+        reduce_only=request.reduce_only,
+    )
+    if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
+        raise notional_too_small(terms, price_ticks)
+    return terms
+
+
+def notional_too_small(terms: Terms, price_ticks: int) -> DomainError:
+    """The order, at `price_ticks`, is worth less than the instrument's smallest notional."""
+    instrument = terms.instrument
+    least_lots = -(-instrument.min_notional_tick_lots // price_ticks)
+    above = decimals.format_steps(least_lots, instrument.lot)
+    value = quote_text(terms.lots * price_ticks * instrument.quote_units_per_tick_lot, instrument)
+    rule = f"at least {instrument.min_notional} {instrument.quote_asset}"
+    return invalid(
+        "NOTIONAL_TOO_SMALL",
+        f"Price x quantity is {value} {instrument.quote_asset}, must be {rule}: "
+        f"the smallest quantity at this price is {above}.",
+        field="quantity",
+        value=value,
+        rule=rule,
+        nearestAbove=above,
+    )
+
+
+def quote_text(units: int, instrument: Instrument) -> str:
+    """Ledger units of the quote asset as canonical text."""
+    return decimals.format_units(units, instrument.quote_scale)
+
+
+def _unserved(unserved: Unserved, request: OrderRequest) -> DomainError:
+    return invalid(
+        unserved.reason,
+        f"{unserved.what} are not served yet.",
+        field=unserved.field,
+        value=str(getattr(request, unserved.field)),
+        rule="not served yet",
+    )
+
+
+def _time_in_force(request: OrderRequest, expires_at_unix_ns: int) -> int:
+    order_type = request.type
+    time_in_force = request.time_in_force or _DEFAULT_BY_NUMBER[order_type]
+    if time_in_force not in _ALLOWED_BY_NUMBER[order_type]:
+        name, given = OrderType(order_type).name, TimeInForce(time_in_force).name
+        rule = "one of " + ", ".join(t.name for t in _ALLOWED[order_type])
+        raise invalid(
+            "TIME_IN_FORCE_NOT_ALLOWED",
+            f"A {name} order cannot be {given}: {rule}.",
+            field="time_in_force",
+            value=given,
+            rule=rule,
+        )
+    if (time_in_force == _GTD) == bool(expires_at_unix_ns):
+        return time_in_force
+    if expires_at_unix_ns:
+        raise invalid(
+            "EXPIRES_AT_NOT_ALLOWED",
+            f"Only GTD orders expire, this one is {TimeInForce(time_in_force).name}.",
+            field="expires_at",
+            value=str(expires_at_unix_ns),
+            rule="only with GTD",
+        )
+    raise _required("EXPIRES_AT_REQUIRED", "expires_at", "A GTD order needs expires_at.")
+
+
+def _flags(request: OrderRequest, time_in_force: int, instrument: Instrument) -> None:
+    if request.reduce_only and not instrument.perpetual:
+        raise invalid(
+            "REDUCE_ONLY_NEEDS_POSITION",
+            f"{instrument.symbol} is spot and has no positions: reduce_only is for perpetuals.",
+            field="reduce_only",
+            value="true",
+            rule="perpetuals only",
+        )
+    if not request.post_only:
+        return
+    if request.type not in _PRICED or time_in_force in _IMMEDIATE:
+        raise invalid(
+            "POST_ONLY_NOT_ALLOWED",
+            "A post-only order must be able to rest: a limit order that is GTC or GTD.",
+            field="post_only",
+            value="true",
+            rule="limit orders that are GTC or GTD",
+        )
+
+
+def _leverage(leverage: int, instrument: Instrument) -> None:
+    if leverage > instrument.max_leverage:
+        most = str(instrument.max_leverage)
+        raise invalid(
+            "LEVERAGE_TOO_HIGH",
+            f"Leverage {leverage} is above the {most} of {instrument.symbol}.",
+            field="leverage",
+            value=str(leverage),
+            rule=f"1 to {most}",
+            nearestBelow=most,
+        )
+
+
+def _price(request: OrderRequest, instrument: Instrument) -> int:
+    if request.stop_price and request.type not in _STOPS:
+        raise _not_allowed(
+            "STOP_PRICE_NOT_ALLOWED", "stop_price", request.stop_price, "stop orders"
+        )
+    price = request.price
+    if request.type not in _PRICED:
+        if price:
+            raise _not_allowed("PRICE_NOT_ALLOWED", "price", price, "limit orders")
+        return 0
+    if not price:
+        raise _required("PRICE_REQUIRED", "price", "A limit order needs a price.")
+    try:
+        ticks = decimals.to_steps(price, instrument.tick)
+    except NotOnStep as error:
+        raise _not_on_step("PRICE_NOT_ON_TICK", "price", price, "tick", error) from None
+    except TooLarge as error:
+        raise _too_large("PRICE_OUT_OF_RANGE", "price", price, error.limit) from None
+    except Malformed as error:
+        raise _malformed("price", price, error) from None
+    if not ticks:
+        raise _not_positive("PRICE_NOT_POSITIVE", "price", price, instrument.tick)
+    return ticks
+
+
+def _size(request: OrderRequest, instrument: Instrument, time_in_force: int) -> tuple[int, int]:
+    quantity, amount = request.quantity, request.quote_amount
+    if not amount:
+        if time_in_force == _FOK_BUDGET:
+            message = "A FOK_BUDGET order needs its budget as quote_amount."
+            raise _required("QUOTE_AMOUNT_REQUIRED", "quote_amount", message)
+        if not quantity:
+            raise _required("QUANTITY_REQUIRED", "quantity", "An order needs a quantity.")
+        return _lots(quantity, instrument), 0
+    budget = time_in_force == _FOK_BUDGET
+    if request.side != _BUY or (request.type == _LIMIT and not budget):
+        rule = "market buys and FOK_BUDGET buys"
+        raise _not_allowed("QUOTE_AMOUNT_NOT_ALLOWED", "quote_amount", amount, rule)
+    if bool(quantity) != budget:
+        message = "A FOK_BUDGET order has a quantity, a buy by quote_amount has none."
+        raise invalid(
+            "QUANTITY_OR_QUOTE_AMOUNT", message, field="quantity", value=quantity, rule=message
+        )
+    return _lots(quantity, instrument) if quantity else 0, _quote_units(amount, instrument)
+
+
+def _lots(quantity: str, instrument: Instrument) -> int:
+    try:
+        lots = decimals.to_steps(quantity, instrument.lot)
+    except NotOnStep as error:
+        raise _not_on_step("QUANTITY_NOT_ON_LOT", "quantity", quantity, "lot", error) from None
+    except TooLarge:
+        lots = instrument.max_quantity_lots + 1
+    except Malformed as error:
+        raise _malformed("quantity", quantity, error) from None
+    if not lots:
+        raise _not_positive("QUANTITY_NOT_POSITIVE", "quantity", quantity, instrument.lot)
+    if lots > instrument.max_quantity_lots:
+        most = decimals.format_steps(instrument.max_quantity_lots, instrument.lot)
+        raise _too_large("QUANTITY_TOO_LARGE", "quantity", quantity, most)
+    return lots
+
+
+def _quote_units(amount: str, instrument: Instrument) -> int:
+    unit = Step(1, instrument.quote_scale, MAX_LEDGER_UNITS)
+    try:
+        units = decimals.to_steps(amount, unit)
+    except NotOnStep as error:
+        rule = f"unit of {instrument.quote_asset}"
+        raise _not_on_step("QUOTE_AMOUNT_TOO_FINE", "quote_amount", amount, rule, error) from None
+    except (Malformed, TooLarge) as error:
+        raise _malformed("quote_amount", amount, error) from None
+    least = instrument.min_notional_tick_lots * instrument.quote_units_per_tick_lot
+    if units < least or not units:
+        rule = f"at least {instrument.min_notional} {instrument.quote_asset}"
+        raise invalid(
+            "NOTIONAL_TOO_SMALL",
+            f"Quote amount {amount} must be {rule}.",
+            field="quote_amount",
+            value=amount,
+            rule=rule,
+            nearestAbove=quote_text(max(least, 1), instrument),
+        )
+    return units
+
+
+def _required(reason: str, field: str, message: str) -> DomainError:
+    return invalid(reason, message, field=field, value="", rule="required")
+
+
+def _not_allowed(reason: str, field: str, value: str, where: str) -> DomainError:
+    message = f"Field {field} is for {where} only; got {value!r}."
+    return invalid(reason, message, field=field, value=value, rule=f"{where} only")
+
+
+def _malformed(field: str, value: str, error: Exception) -> DomainError:
+    rule = "digits, at most one point, no sign, no exponent, at most 38 digits"
+    return invalid(
+        "INVALID_DECIMAL", f"Field {field}: {error}.", field=field, value=value, rule=rule
+    )
+
+
+def _not_positive(reason: str, field: str, value: str, step: Step) -> DomainError:
+    message = f"Field {field} must be above 0; got {value!r}, the smallest is {step}."
+    return invalid(
+        reason, message, field=field, value=value, rule="above 0", nearestAbove=str(step)
+    )
+
+
+def _too_large(reason: str, field: str, value: str, most: str) -> DomainError:
+    message = f"Field {field} is at most {most}; got {value!r}."
+    rule = f"at most {most}"
+    return invalid(reason, message, field=field, value=value, rule=rule, nearestBelow=most)
+
+
+def _not_on_step(
+    reason: str, field: str, value: str, step_name: str, error: NotOnStep
+) -> DomainError:
+    nearest = {"nearestAbove": error.above}
+    if error.below != "0":
+        nearest["nearestBelow"] = error.below
+    shown = " or ".join(sorted(nearest.values(), key=len)) if len(nearest) == 1 else error.nearest
+    return invalid(
+        reason,
+        f"Field {field} must be a multiple of the {step_name} {error.step}; got {value!r}, "
+        f"nearest: {shown}.",
+        field=field,
+        value=value,
+        rule=f"multiple of {error.step}",
+        **nearest,
+    )

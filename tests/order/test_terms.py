@@ -1,0 +1,218 @@
+"""What a well-formed order asks for, and what may enter a market at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from order.v1 import order_pb2
+from trading.v1 import trading_pb2
+
+from svc.kit.errors import DomainError
+from svc.order import admission, terms
+from svc.order.instrument import Instrument, MarketState
+from svc.order.terms import OrderType, SelfTradeMode, Side, Terms, TimeInForce
+from tests.bad_requests import BAD_REQUESTS, BadRequest
+from tests.order.instruments import BTC_PERPETUAL, BTC_USDT, open_market
+
+NOW_NS = 1_767_225_600_000_000_000
+LATER_NS = NOW_NS + 1
+
+# What the servicer refuses before terms are read.
+BY_THE_CONTRACT = ("INVALID_FIELD", "UNKNOWN_SYMBOL")
+
+
+def request(**fields: object) -> order_pb2.CreateOrderRequest:
+    good: dict[str, object] = {
+        "symbol": "BTC-USDT",
+        "side": Side.BUY,
+        "type": OrderType.LIMIT,
+        "quantity": "0.01",
+        "price": "61000",
+    }
+    return order_pb2.CreateOrderRequest(**(good | fields))  # type: ignore[arg-type]
+
+
+def market(**fields: object) -> order_pb2.CreateOrderRequest:
+    return request(**({"type": OrderType.MARKET, "price": ""} | fields))
+
+
+def read(
+    asked: order_pb2.CreateOrderRequest, instrument: Instrument = BTC_USDT, expires_ns: int = 0
+) -> Terms:
+    return terms.read(asked, instrument, expires_ns)
+
+
+@pytest.mark.spec(
+    "val-qty-positive",
+    "val-qty-lot",
+    "val-qty-max",
+    "val-price-positive",
+    "val-price-tick",
+    "val-notional",
+    "val-leverage",
+    "val-tif-market",
+    "val-gtd",
+    "val-post-only",
+    "val-reduce-only",
+    "num-decimal-strings",
+)
+@pytest.mark.parametrize(
+    "bad",
+    [bad for bad in BAD_REQUESTS if bad.reason not in BY_THE_CONTRACT],
+    ids=lambda bad: bad.name,
+)
+def test_a_bad_request_names_its_field_value_rule_and_nearest_valid_value(bad: BadRequest) -> None:
+    asked = json_format.ParseDict(dict(bad.body), order_pb2.CreateOrderRequest())
+    perpetual = asked.symbol == BTC_PERPETUAL.symbol
+    instrument = BTC_PERPETUAL if perpetual else BTC_USDT
+    condition = open_market(MarketState.HALTED if perpetual else MarketState.TRADING)
+    expires_ns = asked.expires_at.ToNanoseconds() if asked.HasField("expires_at") else 0
+    with pytest.raises(DomainError) as refused:
+        admission.check(terms.read(asked, instrument, expires_ns), condition, NOW_NS)
+    assert (refused.value.code, refused.value.reason) == (bad.code, bad.reason)
+    assert bad.metadata.items() <= refused.value.metadata.items()
+    for nearest in ("nearestBelow", "nearestAbove"):
+        assert (nearest in refused.value.metadata) == (nearest in bad.metadata) or not bad.metadata
+
+
+def test_the_nearest_valid_values_are_valid() -> None:
+    for bad in BAD_REQUESTS:
+        named = bad.metadata.get("field")
+        if named not in ("quantity", "price", "quote_amount"):
+            continue
+        for nearest in ("nearestBelow", "nearestAbove"):
+            if nearest in bad.metadata and bad.reason != "PRICE_NOT_POSITIVE":
+                body = json_format.ParseDict(dict(bad.body), order_pb2.CreateOrderRequest())
+                if bad.reason.startswith("QUANTITY") and nearest == "nearestAbove":
+                    body.price = "600000"  # so that one lot is worth the smallest notional
+                setattr(body, named, bad.metadata[nearest])
+                assert read(body).instrument is BTC_USDT
+
+
+@pytest.mark.spec("val-tif-limit")
+def test_a_limit_order_counts_in_ticks_and_lots_and_is_good_till_canceled() -> None:
+    found = read(request(quantity="0.010", price="61000.50"))
+    assert (found.price_ticks, found.lots, found.time_in_force) == (6_100_050, 1_000, 1)
+    assert (found.leverage, found.self_trade_mode) == (1, SelfTradeMode.NONE)
+    assert found.notional_units == 610_005 * 10**10 // 1_000
+    for tif in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK):
+        assert read(request(time_in_force=tif)).time_in_force == tif
+    gtd = read(request(time_in_force=TimeInForce.GTD), expires_ns=LATER_NS)
+    assert gtd.expires_at_unix_ns == LATER_NS
+
+
+@pytest.mark.spec("val-tif-market", "tbl-price-null")
+def test_a_market_order_is_immediate_or_cancel_and_has_no_price() -> None:
+    found = read(market())
+    assert (found.price_ticks, found.time_in_force) == (0, TimeInForce.IOC)
+    assert read(market(time_in_force=TimeInForce.FOK)).time_in_force == TimeInForce.FOK
+
+
+@pytest.mark.spec("os-market-sizing")
+def test_a_market_buy_is_capped_a_collar_above_the_reference_and_a_sell_below_it() -> None:
+    reference = 6_100_001
+    assert admission.cap_ticks(read(market()), reference) == 6_405_001  # 6,405,001.05 down
+    sell = read(market(side=Side.SELL))
+    assert admission.cap_ticks(sell, reference) == 5_795_001  # 5,795,000.95 up
+    whole = replace(BTC_USDT, collar_bps=10_000)
+    assert admission.cap_ticks(read(market(side=Side.SELL), whole), reference) == 1
+    assert admission.cap_ticks(read(request()), reference) == 6_100_000
+    assert admission.cap_ticks(read(market()), 0) == 0
+
+
+def test_the_reference_is_the_last_trade_else_what_operators_set() -> None:
+    condition = open_market()
+    assert admission.reference_ticks(BTC_USDT, condition) == 6_100_000
+    condition.last_price_ticks = 5_900_000
+    assert admission.reference_ticks(BTC_USDT, condition) == 5_900_000
+
+
+def test_a_market_order_below_the_smallest_notional_at_the_reference_is_refused() -> None:
+    with pytest.raises(DomainError) as refused:
+        admission.cap_ticks(read(market(quantity="0.00008")), 6_100_000)
+    assert refused.value.reason == "NOTIONAL_TOO_SMALL"
+    assert refused.value.metadata["nearestAbove"] == "0.00009"
+
+
+def test_risk_weighs_a_market_sell_at_the_reference_and_a_buy_at_its_cap() -> None:
+    lots_units = 1_000 * BTC_USDT.quote_units_per_tick_lot
+    buy, sell = read(market()), read(market(side=Side.SELL))
+    assert admission.notional_units(buy, 6_405_000, 6_100_000) == 6_405_000 * lots_units
+    assert admission.notional_units(sell, 5_795_000, 6_100_000) == 6_100_000 * lots_units
+    by_amount = read(market(quantity="", quote_amount="100"))
+    assert admission.notional_units(by_amount, 6_405_000, 6_100_000) == 100 * 10**10
+
+
+@given(
+    amount=st.integers(5 * 10**10, 10**20),
+    maker=st.integers(-5_000, 5_000),
+    taker=st.integers(-5_000, 5_000),
+)
+def test_a_budget_and_its_fee_never_exceed_the_amount_held(
+    amount: int, maker: int, taker: int
+) -> None:
+    instrument = replace(BTC_USDT, maker_fee_ppm=maker, taker_fee_ppm=taker)
+    asked = replace(read(market(quantity="", quote_amount="5"), instrument), quote_units=amount)
+    budget = admission.budget_tick_lots(asked)
+    rate, unit = max(maker, taker, 0), instrument.quote_units_per_tick_lot
+    assert budget * unit * (1_000_000 + rate) <= amount * 1_000_000
+    assert (budget + 1) * unit * (1_000_000 + rate) > amount * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "reason"),
+    [
+        (MarketState.UNKNOWN, request(), "MARKET_NOT_OPEN"),
+        (MarketState.CANCEL_ONLY, request(), "MARKET_CANCEL_ONLY"),
+        (MarketState.HALTED, request(), "MARKET_HALTED"),
+        (MarketState.DELISTED, request(), "MARKET_DELISTED"),
+        (MarketState.POST_ONLY, request(), "MARKET_POST_ONLY"),
+        (MarketState.LIMIT_ONLY, market(), "MARKET_LIMIT_ONLY"),
+        (MarketState.AUCTION, market(), "MARKET_AUCTION"),
+        (MarketState.AUCTION, request(time_in_force=TimeInForce.IOC), "MARKET_AUCTION"),
+    ],
+)
+def test_a_market_lets_through_only_what_its_state_allows(
+    state: MarketState, asked: order_pb2.CreateOrderRequest, reason: str
+) -> None:
+    with pytest.raises(DomainError) as refused:
+        admission.check(read(asked), open_market(state), NOW_NS)
+    assert refused.value.reason == reason
+    assert refused.value.metadata == {"symbol": "BTC-USDT", "state": state.name}
+
+
+def test_orders_that_rest_enter_a_limit_only_market_and_an_auction() -> None:
+    for state in (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.AUCTION):
+        admission.check(read(request()), open_market(state), NOW_NS)
+
+
+@pytest.mark.spec("val-gtd")
+def test_an_order_that_expires_now_has_expired() -> None:
+    gtd = read(request(time_in_force=TimeInForce.GTD), expires_ns=NOW_NS)
+    with pytest.raises(DomainError, match="future"):
+        admission.check(gtd, open_market(), NOW_NS)
+    admission.check(gtd, open_market(), NOW_NS - 1)
+
+
+@pytest.mark.spec("val-leverage")
+def test_a_perpetual_takes_leverage_up_to_its_own_and_reduce_only() -> None:
+    asked = request(leverage=10, reduce_only=True)
+    assert read(asked, BTC_PERPETUAL).leverage == 10
+    with pytest.raises(DomainError, match="above the 10"):
+        read(request(leverage=11), BTC_PERPETUAL)
+
+
+def test_enumerations_have_the_numbers_of_the_contract() -> None:
+    for ours, contract in (
+        (Side, trading_pb2.Side.Value),
+        (OrderType, trading_pb2.OrderType.Value),
+        (TimeInForce, trading_pb2.TimeInForce.Value),
+        (SelfTradeMode, trading_pb2.SelfTradeMode.Value),
+    ):
+        assert {m.name: int(m) for m in ours} | {"UNSPECIFIED": 0} == dict(contract.items())
+    states = {m.name: int(m) for m in MarketState if m is not MarketState.UNKNOWN}
+    assert states | {"UNSPECIFIED": 0} == dict(trading_pb2.MarketState.Value.items())
