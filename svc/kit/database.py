@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -116,8 +117,10 @@ class Database:
         Raises one of DISCONNECTED where the database is away; at commit that means that the
         outcome is unknown.
         """
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, begin(connection):
-            yield connection
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as lent:
+            connection = cast("asyncpg.Connection", lent)  # the pool's proxy does all of it
+            async with begin(connection):
+                yield connection
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection of the caller's own, for a writer's loop; the caller closes it."""

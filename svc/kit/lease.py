@@ -77,6 +77,8 @@ SELECT holder, address, epoch FROM leases WHERE name = $1 AND expires_at > clock
 
 R = TypeVar("R")
 
+_RETRIED: tuple[type[Exception], ...] = (*DISCONNECTED, asyncpg.QueryCanceledError)
+
 
 class LeaseLost(Exception):
     """The caller is not the writer any more: roll back, drop what is in memory, acquire again."""
@@ -148,7 +150,7 @@ class Lease:
             started = asyncio.get_running_loop().time()
             try:
                 epoch = await self._connected(self._claim)
-            except (*DISCONNECTED, asyncpg.QueryCanceledError) as error:
+            except _RETRIED as error:
                 self._log.warning("lease_database_away", lease=self._name, error=repr(error))
                 epoch = None
             if epoch is not None:
