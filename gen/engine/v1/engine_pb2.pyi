@@ -125,7 +125,7 @@ class SnapshotOrdersRequest(_message.Message):
     def __init__(self, market: _Optional[int] = ...) -> None: ...
 
 class LiveOrder(_message.Message):
-    __slots__ = ("order_id", "account_id", "instrument_id", "side", "price_ticks", "remaining_lots", "visible_lots", "cumulative_lots", "version")
+    __slots__ = ("order_id", "account_id", "instrument_id", "side", "price_ticks", "remaining_lots", "visible_lots", "cumulative_lots", "version", "display_lots")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -135,6 +135,7 @@ class LiveOrder(_message.Message):
     VISIBLE_LOTS_FIELD_NUMBER: _ClassVar[int]
     CUMULATIVE_LOTS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_LOTS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     account_id: int
     instrument_id: int
@@ -144,7 +145,8 @@ class LiveOrder(_message.Message):
     visible_lots: int
     cumulative_lots: int
     version: int
-    def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., visible_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+    display_lots: int
+    def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., visible_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., version: _Optional[int] = ..., display_lots: _Optional[int] = ...) -> None: ...
 
 class InstrumentState(_message.Message):
     __slots__ = ("instrument_id", "version", "state", "last_price_ticks")
