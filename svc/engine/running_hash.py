@@ -1,5 +1,6 @@
-"""The running hash of docs/journal.md in plain Python: the twin that tests and auditors compare
-with the engine's. Invariant: depends on the records' bytes alone.
+"""The running hash of docs/journal.md in plain Python, for tests and auditors.
+
+The engine has a fast twin, `book.chain`. Invariant: it depends on the records' bytes alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+"""A batch: time first, then its commands in order, each closed before the next begins."""
+
+from libc.stdint cimport uint64_t
+
+from svc.engine.admin cimport expire_due, mass_cancel, set_instrument, set_state
+from svc.engine.commands cimport (
+    cancel_order,
+    move_order,
+    new_order,
+    reduce_order,
+    replace_order,
+)
+from svc.engine.emit cimport close_command, emit_order_rejected
+from svc.engine.records cimport *
+from svc.engine.state cimport State
+
+
+cdef inline void dispatch(State *s, const Command *c) noexcept nogil:
+    if c.kind == MOVE:
+        move_order(s, c)
+    elif c.kind == NEW:
+        new_order(s, c)
+    elif c.kind == CANCEL:
+        cancel_order(s, c)
+    elif c.kind == REDUCE:
+        reduce_order(s, c)
+    elif c.kind == REPLACE:
+        replace_order(s, c)
+    elif c.kind == MASS_CANCEL:
+        mass_cancel(s, c)
+    elif c.kind == INSTRUMENT:
+        set_instrument(s, <const InstrumentCommand *>c)
+    elif c.kind == STATE:
+        set_state(s, c)
+    elif c.kind != ADVANCE_TIME:
+        emit_order_rejected(s, INVALID_COMMAND, c)
+
+
+cdef inline void apply_batch(State *s, const Command *commands, uint64_t count) noexcept nogil:
+    cdef uint64_t first, i
+    s.event_count = 0
+    expire_due(s)
+    for i in range(count):
+        first = s.event_count
+        dispatch(s, &commands[i])
+        close_command(s, first)
+    s.commands += count

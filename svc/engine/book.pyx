@@ -1,0 +1,309 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, embedsignature=True
+"""The books of a market behind one Python class.
+
+Owns the memory of the engine and its boundary with Python: records in, records out. Invariant:
+events and state are a pure function of the commands and batch times applied so far. What a
+command does stands in the .pxd files beside: state, orders, levels, queue, matching, commands,
+admin, batch, export.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from svc.engine.batch cimport apply_batch
+from svc.engine.commands cimport find_book
+from svc.engine.export cimport Sink, export_order, export_orders, export_state
+from svc.engine.levels cimport Cursor, first_level, next_level
+from svc.engine.orders cimport find_order
+from svc.engine.records cimport RECORD_BYTES, Command, Event
+from svc.engine.running_hash cimport chain_record
+from svc.engine.state cimport (
+    ASKS,
+    BIDS,
+    Book,
+    Deadline,
+    Extension,
+    Level,
+    Node,
+    Order,
+    Side,
+    State,
+    price_of,
+    slab_free,
+    slab_grow,
+)
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object o)
+
+cdef enum:
+    FIRST_EVENTS = 256
+
+
+cdef class _Events:
+    # Memory of one batch's events. The engine writes the next batch into the same one only when
+    # nobody holds a view of it.
+    cdef Event *events
+    cdef uint64_t capacity
+    cdef uint64_t count
+
+    def __cinit__(self):
+        self.capacity = FIRST_EVENTS
+        self.events = <Event *>slab_grow(NULL, 0, FIRST_EVENTS * sizeof(Event))
+
+    def __dealloc__(self):
+        slab_free(self.events, self.capacity * sizeof(Event))
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.events, self.count * sizeof(Event), 1, flags)
+
+
+def chain(uint64_t running_hash, records):
+    """Returns the running hash after `records`, given the one before; the fast twin of
+    `running_hash.chain`.
+    """
+    cdef Py_buffer view
+    cdef Py_ssize_t offset
+    PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
+    try:
+        if view.len % RECORD_BYTES:
+            raise ValueError(f"{view.len} bytes are not a whole number of records")
+        for offset in range(0, view.len, RECORD_BYTES):
+            running_hash = chain_record(
+                running_hash, <const uint64_t *>(<const char *>view.buf + offset)
+            )
+    finally:
+        PyBuffer_Release(&view)
+    return running_hash
+
+
+cdef class Engine:
+    """All books of one market. Not for several threads at once: a second call while a batch runs
+    raises RuntimeError.
+    """
+
+    cdef State *_state
+    cdef _Events _events
+    cdef bint _busy
+
+    def __cinit__(self):
+        cdef State *s = <State *>calloc(1, sizeof(State))
+        if s == NULL:
+            raise MemoryError
+        self._state = s
+        self._events = _Events()
+        s.map_bits = 12
+        s.map = <uint64_t *>slab_grow(NULL, 0, (<size_t>1 << s.map_bits) * sizeof(uint64_t))
+        s.order_capacity = 1024
+        s.orders = <Order *>slab_grow(NULL, 0, s.order_capacity * sizeof(Order))
+        s.level_capacity = 1024
+        s.levels = <Level *>slab_grow(NULL, 0, s.level_capacity * sizeof(Level))
+        s.node_capacity = 64
+        s.nodes = <Node *>slab_grow(NULL, 0, s.node_capacity * sizeof(Node))
+        s.extension_capacity = 64
+        s.extensions = <Extension *>slab_grow(NULL, 0, s.extension_capacity * sizeof(Extension))
+        s.deadline_capacity = 128
+        s.deadlines = <Deadline *>slab_grow(NULL, 0, s.deadline_capacity * sizeof(Deadline))
+        s.book_capacity = 16
+        s.books = <Book *>slab_grow(NULL, 0, s.book_capacity * sizeof(Book))
+        s.order_high = s.level_high = s.node_high = s.extension_high = 1
+
+    def __dealloc__(self):
+        cdef State *s = self._state
+        if s == NULL:
+            return
+        slab_free(s.map, (<size_t>1 << s.map_bits) * sizeof(uint64_t))
+        slab_free(s.orders, s.order_capacity * sizeof(Order))
+        slab_free(s.levels, s.level_capacity * sizeof(Level))
+        slab_free(s.nodes, s.node_capacity * sizeof(Node))
+        slab_free(s.extensions, s.extension_capacity * sizeof(Extension))
+        slab_free(s.deadlines, s.deadline_capacity * sizeof(Deadline))
+        slab_free(s.books, s.book_capacity * sizeof(Book))
+        free(s)
+
+    cdef State *_idle(self) except NULL:
+        if self._busy:
+            raise RuntimeError("a batch is running in another thread")
+        return self._state
+
+    def apply(self, commands, int64_t time_ns):
+        """Applies a batch of command records at a time and returns its event records.
+
+        `commands` is a whole number of 128-byte records; none lets time pass alone. `time_ns` is
+        not below that of the batch before (ValueError). Orders that are due expire first. The
+        view that is returned stays good for as long as it is held. The GIL is free meanwhile.
+        """
+        cdef State *s = self._idle()
+        cdef _Events events = self._events
+        cdef Py_buffer view
+        if time_ns < s.time_ns:
+            raise ValueError(f"time {time_ns} is before {s.time_ns}, that of the last batch")
+        if Py_REFCNT(events) > 2:
+            events = self._events = _Events()
+        PyObject_GetBuffer(commands, &view, PyBUF_SIMPLE)
+        if view.len % RECORD_BYTES:
+            PyBuffer_Release(&view)
+            raise ValueError(f"{len(commands)} bytes are not a whole number of records")
+        s.events = events.events
+        s.event_capacity = events.capacity
+        s.time_ns = time_ns
+        self._busy = True
+        with nogil:
+            apply_batch(s, <const Command *>view.buf, view.len // RECORD_BYTES)
+        self._busy = False
+        events.events = s.events
+        events.capacity = s.event_capacity
+        events.count = s.event_count
+        PyBuffer_Release(&view)
+        return memoryview(events)
+
+    @property
+    def sequence(self):
+        """Sequence of the last event; 0 before the first."""
+        return self._idle().sequence
+
+    @property
+    def running_hash(self):
+        """Running hash over all events so far."""
+        return self._idle().running_hash
+
+    @property
+    def time_ns(self):
+        """Time of the last batch."""
+        return self._idle().time_ns
+
+    @property
+    def next_deadline_ns(self):
+        """When something happens by time alone; None when nothing will."""
+        cdef State *s = self._idle()
+        return s.deadlines[0].expire_ns if s.deadline_count > 0 else None
+
+    @property
+    def live_orders(self):
+        """Orders that rest or wait."""
+        return self._idle().live_orders
+
+    @property
+    def commands(self):
+        """Commands applied by this object."""
+        return self._idle().commands
+
+    @property
+    def trades(self):
+        """Number of the last trade; 0 before the first."""
+        return self._idle().trade_number
+
+    @property
+    def memory_bytes(self):
+        """Memory the slabs have reached so far; freed records stay and are used again."""
+        cdef State *s = self._idle()
+        return (
+            s.order_high * sizeof(Order)
+            + s.level_high * sizeof(Level)
+            + s.node_high * sizeof(Node)
+            + s.extension_high * sizeof(Extension)
+            + s.deadline_capacity * sizeof(Deadline)
+            + (<size_t>1 << s.map_bits) * sizeof(uint64_t)
+            + (s.book_count + 1) * sizeof(Book)
+        )
+
+    def instruments(self):
+        """Returns {instrument id: (definition version, state, last trade price)}; price 0: none."""
+        cdef State *s = self._idle()
+        cdef Book *book
+        cdef uint32_t i
+        found = {}
+        for i in range(1, s.book_count + 1):
+            book = &s.books[i]
+            found[book.instrument_id] = (book.version, book.state, book.last_price)
+        return found
+
+    def l2(self, uint32_t instrument_id, uint32_t depth):
+        """Returns (bids, asks), each at most `depth` tuples (price, visible lots, orders) from the
+        best on; KeyError for an unknown instrument.
+        """
+        cdef State *s = self._idle()
+        cdef Book *book = find_book(s, instrument_id)
+        if book == NULL:
+            raise KeyError(instrument_id)
+        return _levels(s, &book.sides[BIDS], depth), _levels(s, &book.sides[ASKS], depth)
+
+    def orders(self, uint32_t instrument_id):
+        """Returns the live orders of an instrument as ORDER state records: buys from the best price
+        on, then sells, inside a price by place in the queue; KeyError for an unknown instrument.
+        """
+        cdef State *s = self._idle()
+        cdef Book *book = find_book(s, instrument_id)
+        cdef Sink sink
+        if book == NULL:
+            raise KeyError(instrument_id)
+        records = PyBytes_FromStringAndSize(NULL, _live_in(s, book) * RECORD_BYTES)
+        sink.running_hash = 0
+        sink.out = PyBytes_AS_STRING(records)
+        export_orders(s, book, &sink)
+        return records
+
+    def order(self, int64_t order_id):
+        """Returns the ORDER state record of a live order; None when there is none of that id."""
+        cdef State *s = self._idle()
+        cdef uint32_t index = find_order(s, order_id)
+        cdef Level *level
+        cdef Sink sink
+        if index == 0:
+            return None
+        level = &s.levels[s.orders[index].level]
+        records = PyBytes_FromStringAndSize(NULL, RECORD_BYTES)
+        sink.running_hash = 0
+        sink.out = PyBytes_AS_STRING(records)
+        export_order(
+            s, &s.orders[index], s.books[level.book].instrument_id, price_of(level), &sink
+        )
+        return records
+
+    def state_records(self):
+        """Returns the whole state as records (docs/journal.md, State hash)."""
+        cdef State *s = self._idle()
+        cdef Sink sink
+        records = PyBytes_FromStringAndSize(
+            NULL, (1 + s.book_count + s.live_orders) * RECORD_BYTES
+        )
+        sink.running_hash = 0
+        sink.out = PyBytes_AS_STRING(records)
+        export_state(s, &sink)
+        return records
+
+    def state_hash(self):
+        """Returns the running hash over the state's records."""
+        cdef Sink sink
+        sink.running_hash = 0
+        sink.out = NULL
+        export_state(self._idle(), &sink)
+        return sink.running_hash
+
+
+cdef list _levels(const State *s, const Side *side, uint32_t depth):
+    cdef Cursor cursor
+    cdef const Level *level
+    cdef uint32_t index = first_level(s, side, &cursor)
+    rows = []
+    while index != 0 and depth > 0:
+        level = &s.levels[index]
+        rows.append((price_of(level), level.total - level.hidden, level.count))
+        index = next_level(s, &cursor)
+        depth -= 1
+    return rows
+
+
+cdef Py_ssize_t _live_in(const State *s, const Book *book):
+    cdef Cursor cursor
+    cdef Py_ssize_t live = 0
+    cdef uint32_t which, index
+    for which in range(4):
+        index = first_level(s, &book.sides[which], &cursor)
+        while index != 0:
+            live += s.levels[index].count
+            index = next_level(s, &cursor)
+    return live

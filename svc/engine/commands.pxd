@@ -1,0 +1,312 @@
+"""What a command on an order does: new, cancel, reduce, move, replace. A command always has a defined outcome: what makes no sense becomes a
+reject event, so every record may stand in a log.
+
+Invariant: a refused command changes nothing but the sequence.
+"""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from svc.engine.deadlines cimport add_deadline, remove_deadline
+from svc.engine.emit cimport (
+    emit_accepted,
+    emit_order_rejected,
+    emit_replaced,
+    emit_request_rejected,
+    traits_of,
+)
+from svc.engine.matching cimport enter, reduce_resting, would_take
+from svc.engine.orders cimport find_order, map_order
+from svc.engine.queue cimport (
+    end_resting,
+    flags_of,
+    shrink_resting,
+    side_of,
+    tif_of,
+    unlink_order,
+)
+from svc.engine.records cimport *
+from svc.engine.state cimport (
+    Book,
+    Extension,
+    Order,
+    State,
+    price_of,
+    take_extension,
+    take_order,
+    unlikely,
+)
+
+cdef enum:
+    MAX_ORDERS = 134217728
+
+
+cdef inline Book *find_book(State *s, uint32_t instrument_id) noexcept nogil:
+    # NULL for an instrument the market does not know.
+    if instrument_id > MAX_INSTRUMENT_ID or s.book_of[instrument_id] == 0:
+        return NULL
+    return &s.books[s.book_of[instrument_id]]
+
+
+cdef inline bint is_shape_known(const Command *c) noexcept nogil:
+    return (
+        c.order_id > 0
+        and c.account_id > 0
+        and (c.side == BUY or c.side == SELL)
+        and (c.order_type == LIMIT or c.order_type == MARKET)
+        and GTC <= c.tif <= FOK_BUDGET
+        and STP_NONE <= c.stp_mode <= DECREMENT_AND_CANCEL
+        and (c.flags & ~FLAG_POST_ONLY) == 0
+        and c.version > 0
+        and (c.trigger | c.trail_offset | c.new_order_id | c.stp_group) == 0
+    )
+
+
+cdef inline bint is_limit_consistent(const Command *c) noexcept nogil:
+    if c.cap != 0 and c.price != 0 and (
+        c.price > c.cap if c.side == BUY else c.price < c.cap
+    ):
+        return False
+    if c.tif == FOK_BUDGET:
+        return c.budget > 0 and c.price >= 0 and c.flags == 0
+    return c.budget == 0 and c.price > 0
+
+
+cdef inline bint is_consistent(const Command *c) noexcept nogil:
+    # Fields that say the same thing agree, and those that do not apply are zero.
+    cdef bint may_rest = c.tif == GTC or c.tif == GTD
+    if c.cap < 0 or c.display < 0 or c.display > c.quantity:
+        return False
+    if (c.tif == GTD) != (c.expire_ns != 0):
+        return False
+    if not may_rest and (c.flags != 0 or c.display != 0):
+        return False
+    if c.order_type == MARKET:
+        return (c.tif == IOC or c.tif == FOK) and c.price == 0 and c.budget == 0
+    return is_limit_consistent(c)
+
+
+cdef inline bint is_admitted(uint32_t state, const Command *c) noexcept nogil:
+    if state == TRADING:
+        return True
+    if state == POST_ONLY:
+        return c.flags & FLAG_POST_ONLY
+    return state == LIMIT_ONLY and c.order_type == LIMIT
+
+
+cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
+    # The first rule that the order breaks; NO_REASON when it is accepted. The order of the rules
+    # is part of the contract.
+    cdef Book *book = find_book(s, c.instrument_id)
+    if unlikely(not is_shape_known(c)):
+        return INVALID_COMMAND
+    if unlikely(book == NULL):
+        return UNKNOWN_INSTRUMENT
+    if unlikely(c.quantity <= 0 or c.quantity > book.max_quantity):
+        return QUANTITY_OUT_OF_RANGE
+    if unlikely(not is_consistent(c)):
+        return INVALID_COMMAND
+    if unlikely(find_order(s, c.order_id) != 0):
+        return DUPLICATE_ORDER_ID
+    if unlikely(not is_admitted(book.state, c)):
+        return MARKET_STATE
+    if c.price != 0 and (c.price < book.min_ticks or c.price > book.max_ticks):
+        return PRICE_OUT_OF_RANGE
+    if c.tif == GTD and c.expire_ns <= s.time_ns:
+        return EXPIRED
+    if unlikely(s.live_orders >= MAX_ORDERS):
+        return BOOK_FULL
+    return 0
+
+
+cdef inline bint would_new_take(State *s, const Command *c) noexcept nogil:
+    cdef Order order
+    order.traits = c.side
+    return would_take(s, find_book(s, c.instrument_id), &order, c.price)
+
+
+cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
+    # The live order of an accepted command, in no level yet.
+    cdef uint32_t index = take_order(s)
+    cdef Order *order = &s.orders[index]
+    cdef Extension *extension
+    order.id = c.order_id
+    order.account_id = c.account_id
+    order.remaining = c.quantity
+    order.cumulative = 0
+    order.cap = c.cap if c.cap != 0 else c.price
+    order.prev = 0
+    order.next = 0
+    order.level = 0
+    order.version = c.version
+    order.extension = 0
+    order.traits = traits_of(c)
+    map_order(s, index)
+    if c.expire_ns != 0 or c.display != 0:
+        order.extension = take_extension(s)
+        extension = &s.extensions[order.extension]
+        extension.expire_ns = c.expire_ns
+        extension.display = c.display
+        if c.expire_ns != 0:
+            add_deadline(s, index)
+    return index
+
+
+cdef inline void new_order(State *s, const Command *c) noexcept nogil:
+    cdef uint32_t reason = refusal_of_new(s, c)
+    cdef uint32_t index
+    if reason == 0 and c.flags & FLAG_POST_ONLY and would_new_take(s, c):
+        reason = POST_ONLY_WOULD_TAKE
+    if reason != 0:
+        emit_order_rejected(s, reason, c)
+        return
+    index = make_order(s, c)
+    emit_accepted(s, c, &s.orders[index])
+    enter(s, s.book_of[c.instrument_id], index, c.price, c.budget)
+
+
+cdef inline uint32_t named_order(
+    State *s, uint32_t rejected_kind, const Command *c
+) noexcept nogil:
+    # The live order a command names, of the account that names it; 0 after a reject event.
+    cdef uint32_t index = find_order(s, c.order_id)
+    if index == 0:
+        emit_request_rejected(s, rejected_kind, UNKNOWN_ORDER, c)
+        return 0
+    if c.account_id != 0 and c.account_id != s.orders[index].account_id:
+        emit_request_rejected(s, rejected_kind, NOT_OWNER, c)
+        return 0
+    return index
+
+
+cdef inline void cancel_order(State *s, const Command *c) noexcept nogil:
+    cdef uint32_t index = named_order(s, CANCEL_REJECTED, c)
+    if index != 0:
+        end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, index)
+
+
+cdef inline void reduce_order(State *s, const Command *c) noexcept nogil:
+    cdef uint32_t index
+    if c.quantity <= 0:
+        emit_request_rejected(s, CANCEL_REJECTED, INVALID_COMMAND, c)
+        return
+    index = named_order(s, CANCEL_REJECTED, c)
+    if index == 0:
+        return
+    if c.quantity >= s.orders[index].remaining:
+        end_resting(s, REDUCE_REQUESTED, ORDER_CANCELED, index)
+    else:
+        reduce_resting(s, REDUCE_REQUESTED, index, c.quantity)
+
+
+cdef inline uint32_t reprice_refusal(
+    State *s, Book *book, const Order *order, int64_t price, int64_t cap
+) noexcept nogil:
+    # Why a resting order may not go to this price.
+    if book.state != TRADING and book.state != LIMIT_ONLY and book.state != POST_ONLY:
+        return MARKET_STATE
+    if price < book.min_ticks or price > book.max_ticks:
+        return PRICE_OUT_OF_RANGE
+    if cap != 0 and (price > cap if side_of(order) == BUY else price < cap):
+        return PRICE_COLLAR
+    if (book.state == POST_ONLY or flags_of(order) & FLAG_POST_ONLY) and would_take(
+        s, book, order, price
+    ):
+        return POST_ONLY_WOULD_TAKE
+    return 0
+
+
+cdef inline void move_order(State *s, const Command *c) noexcept nogil:
+    cdef uint32_t index = named_order(s, REPLACE_REJECTED, c)
+    cdef uint32_t book_index, reason
+    cdef int64_t old_price
+    cdef Order *order
+    if index == 0:
+        return
+    order = &s.orders[index]
+    book_index = s.levels[order.level].book
+    old_price = price_of(&s.levels[order.level])
+    reason = reprice_refusal(s, &s.books[book_index], order, c.price, order.cap)
+    if reason != 0:
+        emit_request_rejected(s, REPLACE_REJECTED, reason, c)
+        return
+    unlink_order(s, index)
+    emit_replaced(
+        s, s.books[book_index].instrument_id, order, 0, c.price, old_price, order.remaining,
+        s.extensions[order.extension].expire_ns,
+    )
+    enter(s, book_index, index, c.price, 0)
+
+
+cdef inline uint32_t replace_refusal(
+    State *s, Book *book, const Order *order, const Command *c, int64_t price, int64_t cap,
+    int64_t total,
+) noexcept nogil:
+    if c.price < 0 or c.cap < 0 or c.quantity < 0 or c.expire_ns < 0 or c.trigger != 0:
+        return INVALID_COMMAND
+    if c.expire_ns != 0 and tif_of(order) != GTD:
+        return INVALID_COMMAND
+    if c.version <= order.version:
+        return STALE_VERSION
+    if total > book.max_quantity:
+        return QUANTITY_OUT_OF_RANGE
+    if c.expire_ns != 0 and c.expire_ns <= s.time_ns:
+        return EXPIRED
+    if c.cap != 0 and (price > cap if side_of(order) == BUY else price < cap):
+        return INVALID_COMMAND
+    return reprice_refusal(s, book, order, price, cap)
+
+
+cdef inline void put_expiry(State *s, uint32_t index, int64_t expire_ns) noexcept nogil:
+    if expire_ns != 0:
+        remove_deadline(s, index)
+        s.extensions[s.orders[index].extension].expire_ns = expire_ns
+        add_deadline(s, index)
+
+
+cdef inline void amend_order(
+    State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t remaining
+) noexcept nogil:
+    # Same price and no more lots: the order keeps its place; else it enters anew.
+    cdef Order *order = &s.orders[index]
+    cdef int64_t old_price = price_of(&s.levels[order.level])
+    cdef int64_t old_remaining = order.remaining
+    cdef bint keeps_priority = price == old_price and remaining <= old_remaining
+    if keeps_priority:
+        shrink_resting(s, index, old_remaining - remaining)
+    else:
+        unlink_order(s, index)
+        order.remaining = remaining
+    emit_replaced(
+        s, s.books[book_index].instrument_id, order,
+        FLAG_KEPT_PRIORITY if keeps_priority else 0, price, old_price, old_remaining,
+        s.extensions[order.extension].expire_ns,
+    )
+    if not keeps_priority:
+        enter(s, book_index, index, price, 0)
+
+
+cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
+    cdef uint32_t index = named_order(s, REPLACE_REJECTED, c)
+    cdef uint32_t book_index, reason
+    cdef int64_t price, old_price, total
+    cdef Order *order
+    if index == 0:
+        return
+    order = &s.orders[index]
+    book_index = s.levels[order.level].book
+    old_price = price_of(&s.levels[order.level])
+    price = c.price if c.price != 0 else old_price
+    total = c.quantity if c.quantity != 0 else order.cumulative + order.remaining
+    reason = replace_refusal(
+        s, &s.books[book_index], order, c, price, c.cap if c.cap != 0 else price, total
+    )
+    if reason != 0:
+        emit_request_rejected(s, REPLACE_REJECTED, reason, c)
+        return
+    order.version = c.version
+    order.cap = c.cap if c.cap != 0 else price
+    put_expiry(s, index, c.expire_ns)
+    if total <= order.cumulative:
+        end_resting(s, BELOW_EXECUTED, ORDER_CANCELED, index)
+    else:
+        amend_order(s, book_index, index, price, total - order.cumulative)

@@ -1,0 +1,117 @@
+"""The state as records of 128 bytes (docs/journal.md, State hash): for its hash and for snapshots.
+
+Invariant: the records depend on the state alone, not on memory or insertion history.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from svc.engine.levels cimport Cursor, first_level, next_level
+from svc.engine.queue cimport visible_of
+from svc.engine.records cimport (
+    MAX_INSTRUMENT_ID,
+    RECORD_BYTES,
+    RECORD_WORDS,
+    SEMANTIC_VERSION,
+)
+from svc.engine.running_hash cimport chain_record
+from svc.engine.state cimport Book, Extension, Level, Order, State, price_of
+
+cdef enum:
+    STATE_MARKET = 1
+    STATE_INSTRUMENT = 2
+    STATE_ORDER = 3
+
+# Where records go: into the hash, and into `out` unless that is NULL.
+cdef struct Sink:
+    uint64_t running_hash
+    char *out
+
+
+cdef inline void put_record(Sink *sink, const uint64_t *words) noexcept nogil:
+    sink.running_hash = chain_record(sink.running_hash, words)
+    if sink.out != NULL:
+        memcpy(sink.out, words, RECORD_BYTES)
+        sink.out += RECORD_BYTES
+
+
+cdef inline void export_market(const State *s, Sink *sink) noexcept nogil:
+    cdef uint64_t words[RECORD_WORDS]
+    memset(words, 0, RECORD_BYTES)
+    words[0] = STATE_MARKET
+    words[1] = SEMANTIC_VERSION
+    words[2] = s.sequence
+    words[3] = s.running_hash
+    words[4] = <uint64_t>s.time_ns
+    words[5] = <uint64_t>s.trade_number
+    words[6] = s.book_count
+    words[7] = s.live_orders
+    put_record(sink, words)
+
+
+cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
+    cdef uint64_t words[RECORD_WORDS]
+    memset(words, 0, RECORD_BYTES)
+    words[0] = STATE_INSTRUMENT | <uint64_t>book.state << 8 | <uint64_t>book.perpetual << 16
+    words[1] = book.instrument_id | <uint64_t><uint32_t>book.version << 32
+    words[2] = <uint64_t>book.max_quantity
+    words[3] = <uint64_t>book.min_ticks
+    words[4] = <uint64_t>book.max_ticks
+    words[5] = <uint64_t>book.reference_price
+    words[6] = book.collar_bps | <uint64_t>book.band_bps << 32
+    words[7] = <uint64_t>book.last_price
+    words[8] = <uint32_t>book.state_version
+    put_record(sink, words)
+
+
+cdef inline void export_order(
+    const State *s, const Order *order, uint32_t instrument_id, int64_t price, Sink *sink
+) noexcept nogil:
+    cdef uint64_t words[RECORD_WORDS]
+    cdef const Extension *extension = &s.extensions[order.extension]
+    memset(words, 0, RECORD_BYTES)
+    words[0] = (
+        STATE_ORDER
+        | <uint64_t>(order.traits & 0xF) << 8
+        | <uint64_t>(order.traits >> 8) << 16
+        | <uint64_t>((order.traits >> 4) & 0xF) << 40
+    )
+    words[1] = instrument_id | <uint64_t><uint32_t>order.version << 32
+    words[2] = <uint64_t>order.id
+    words[3] = <uint64_t>order.account_id
+    words[4] = <uint64_t>price
+    words[5] = <uint64_t>order.remaining
+    words[6] = <uint64_t>order.cumulative
+    words[7] = <uint64_t>order.cap
+    words[8] = <uint64_t>visible_of(s, order)
+    words[9] = <uint64_t>extension.display
+    words[10] = <uint64_t>extension.trigger
+    words[11] = <uint64_t>extension.expire_ns
+    words[12] = <uint64_t>extension.trail_offset
+    put_record(sink, words)
+
+
+cdef inline void export_orders(const State *s, const Book *book, Sink *sink) noexcept nogil:
+    cdef Cursor cursor
+    cdef uint32_t which, level, index
+    for which in range(4):
+        level = first_level(s, &book.sides[which], &cursor)
+        while level != 0:
+            index = s.levels[level].head
+            while index != 0:
+                export_order(
+                    s, &s.orders[index], book.instrument_id, price_of(&s.levels[level]), sink
+                )
+                index = s.orders[index].next
+            level = next_level(s, &cursor)
+
+
+cdef inline void export_state(const State *s, Sink *sink) noexcept nogil:
+    cdef uint32_t instrument_id
+    cdef const Book *book
+    export_market(s, sink)
+    for instrument_id in range(1, MAX_INSTRUMENT_ID + 1):
+        if s.book_of[instrument_id] != 0:
+            book = &s.books[s.book_of[instrument_id]]
+            export_instrument(book, sink)
+            export_orders(s, book, sink)

@@ -1,0 +1,307 @@
+"""Matching: what an order that enters the book takes, and what becomes of its rest.
+
+Price-time priority at the maker's price. Invariant: no fill lies beyond the entering order's limit,
+cap or collar, and an order that must fill whole touches nothing unless it does.
+"""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from svc.engine.emit cimport emit_order, emit_trade
+from svc.engine.levels cimport Cursor, first_level, next_level
+from svc.engine.queue cimport (
+    append_order,
+    detach_order,
+    end_entering,
+    end_resting,
+    is_iceberg,
+    rest_order,
+    retire_order,
+    shrink_resting,
+    side_of,
+    stp_of,
+    tif_of,
+    type_of,
+    unlink_order,
+    visible_of,
+)
+from svc.engine.records cimport (
+    BOOK_FULL,
+    BUDGET_EXHAUSTED,
+    BUY,
+    CANCEL_RESTING,
+    CANCEL_INCOMING,
+    CANCEL_BOTH,
+    FOK,
+    FOK_BUDGET,
+    FOK_NOT_FILLABLE,
+    GTC,
+    GTD,
+    IOC_REMAINDER,
+    MARKET,
+    NO_LIQUIDITY,
+    ORDER_CANCELED,
+    ORDER_REDUCED,
+    PRICE_COLLAR,
+    SELF_TRADE,
+    SELF_TRADE_DECREMENT,
+    STP_NONE,
+)
+from svc.engine.state cimport (
+    ASKS,
+    BIDS,
+    Book,
+    Extension,
+    Level,
+    Order,
+    Side,
+    State,
+    price_of,
+)
+
+cdef extern from *:
+    """
+    #define MAX_LEVEL_LOTS ((int64_t)1 << 62)
+    #define NO_LIMIT INT64_MAX
+    typedef __int128 wide_t;
+    """
+    const int64_t MAX_LEVEL_LOTS
+    const int64_t NO_LIMIT
+    ctypedef long long wide_t
+
+
+cdef inline Side *opposite_of(Book *book, const Order *order) noexcept nogil:
+    return &book.sides[ASKS if side_of(order) == BUY else BIDS]
+
+
+cdef inline int64_t opposite_key(const Order *order, int64_t price) noexcept nogil:
+    # Levels of the opposite side with at least this key are at `price` or better for the order.
+    return -price if side_of(order) == BUY else price
+
+
+cdef inline bint would_take(
+    const State *s, Book *book, const Order *order, int64_t price
+) noexcept nogil:
+    cdef const Side *side = opposite_of(book, order)
+    return side.best != 0 and s.levels[side.best].key >= opposite_key(order, price)
+
+
+cdef inline int64_t market_limit(
+    const State *s, Book *book, const Order *order
+) noexcept nogil:
+    # The worst price a market order may take: its cap or floor, and the collar from the best
+    # opposite price, rounded towards that price. The opposite side is not empty.
+    cdef int64_t best = price_of(&s.levels[opposite_of(book, order).best])
+    cdef int64_t collar
+    if side_of(order) == BUY:
+        collar = <int64_t>(<wide_t>best * (10_000 + book.collar_bps) // 10_000)
+        if book.collar_bps == 0:
+            collar = NO_LIMIT
+        return min(order.cap, collar) if order.cap != 0 else collar
+    collar = <int64_t>((<wide_t>best * (10_000 - book.collar_bps) + 9_999) // 10_000)
+    if book.collar_bps == 0:
+        collar = 1
+    return max(order.cap, collar)
+
+
+cdef inline int64_t entry_limit(
+    const State *s, Book *book, const Order *order, int64_t price
+) noexcept nogil:
+    # The worst price the order may take. The opposite side of a market order is not empty.
+    if type_of(order) == MARKET:
+        return market_limit(s, book, order)
+    if price != 0:
+        return price
+    if order.cap != 0:
+        return order.cap
+    return NO_LIMIT if side_of(order) == BUY else 1
+
+
+cdef inline int64_t lots_for(
+    const State *s, const Level *level, const Order *taker, bint *blocked
+) noexcept nogil:
+    # What of a level others than the taker would fill. Up to its own order the taker meets the
+    # peaks alone: what is hidden comes behind it.
+    cdef uint32_t index = level.head
+    cdef int64_t total = 0
+    cdef int64_t peaks = 0
+    cdef const Order *maker
+    while index != 0:
+        maker = &s.orders[index]
+        if maker.account_id != taker.account_id:
+            total += maker.remaining
+            peaks += visible_of(s, maker)
+        elif stp_of(taker) != CANCEL_RESTING:
+            blocked[0] = True
+            return peaks
+        index = maker.next
+    return total
+
+
+cdef inline uint32_t whole_fill_refusal(
+    const State *s, Book *book, const Order *taker, int64_t limit_key, int64_t budget
+) noexcept nogil:
+    # Why the order cannot fill whole at once; NO_REASON when it can. Looks at every level.
+    cdef Cursor cursor
+    cdef int64_t missing = taker.remaining
+    cdef int64_t lots
+    cdef wide_t cost = 0
+    cdef bint blocked = False
+    cdef uint32_t index = first_level(s, opposite_of(book, taker), &cursor)
+    cdef const Level *level
+    while index != 0 and missing > 0 and not blocked:
+        level = &s.levels[index]
+        if level.key < limit_key:
+            break
+        lots = level.total
+        if stp_of(taker) != STP_NONE:
+            lots = lots_for(s, level, taker, &blocked)
+        lots = min(lots, missing)
+        missing -= lots
+        cost += <wide_t>lots * price_of(level)
+        index = next_level(s, &cursor)
+    if missing > 0:
+        return FOK_NOT_FILLABLE
+    if tif_of(taker) != FOK_BUDGET:
+        return 0
+    if side_of(taker) == BUY:
+        return BUDGET_EXHAUSTED if cost > budget else 0
+    return BUDGET_EXHAUSTED if cost < budget else 0
+
+
+cdef inline void refresh_peak(
+    State *s, Level *level, uint32_t level_index, uint32_t index
+) noexcept nogil:
+    # The peak at the front is used up: the next one goes to the back.
+    cdef Order *order = &s.orders[index]
+    cdef Extension *extension = &s.extensions[order.extension]
+    detach_order(s, level, order)
+    extension.visible = min(extension.display, order.remaining)
+    append_order(s, level_index, index)
+
+
+cdef inline void trade(
+    State *s, Book *book, uint32_t level_index, Order *taker, uint32_t index
+) noexcept nogil:
+    # With the order at the front of the best level.
+    cdef Level *level = &s.levels[level_index]
+    cdef Order *maker = &s.orders[index]
+    cdef int64_t lots = min(taker.remaining, visible_of(s, maker))
+    taker.remaining -= lots
+    taker.cumulative += lots
+    maker.remaining -= lots
+    maker.cumulative += lots
+    level.total -= lots
+    book.last_price = price_of(level)
+    emit_trade(s, book.instrument_id, taker, maker, book.last_price, lots)
+    if is_iceberg(s, maker):
+        s.extensions[maker.extension].visible -= lots
+    if maker.remaining == 0:
+        unlink_order(s, index)
+        retire_order(s, index)
+    elif visible_of(s, maker) == 0:
+        refresh_peak(s, level, level_index, index)
+
+
+cdef inline void shrink_entering(
+    State *s, uint32_t instrument_id, Order *order, int64_t price, int64_t lots
+) noexcept nogil:
+    order.remaining -= lots
+    emit_order(
+        s, ORDER_REDUCED, SELF_TRADE_DECREMENT, instrument_id, order, price, lots, order.remaining
+    )
+
+
+cdef inline void reduce_resting(
+    State *s, uint32_t reason, uint32_t index, int64_t lots
+) noexcept nogil:
+    cdef Order *order = &s.orders[index]
+    cdef Level *level = &s.levels[order.level]
+    shrink_resting(s, index, lots)
+    emit_order(
+        s, ORDER_REDUCED, reason, s.books[level.book].instrument_id, order, price_of(level), lots,
+        order.remaining,
+    )
+
+
+cdef inline bint prevent_self_trade(
+    State *s, Book *book, Order *taker, uint32_t index, int64_t price
+) noexcept nogil:
+    # Before the taker would trade with an order of its own account. True: the taker is canceled.
+    cdef uint32_t mode = stp_of(taker)
+    cdef int64_t resting = s.orders[index].remaining
+    if mode == CANCEL_INCOMING:
+        return True
+    if mode == CANCEL_RESTING or mode == CANCEL_BOTH:
+        end_resting(s, SELF_TRADE, ORDER_CANCELED, index)
+        return mode == CANCEL_BOTH
+    if resting > taker.remaining:
+        reduce_resting(s, SELF_TRADE_DECREMENT, index, taker.remaining)
+        return True
+    end_resting(s, SELF_TRADE, ORDER_CANCELED, index)
+    if resting == taker.remaining:
+        return True
+    shrink_entering(s, book.instrument_id, taker, price, resting)
+    return False
+
+
+cdef inline bint sweep(
+    State *s, Book *book, Order *taker, int64_t limit_key, int64_t price
+) noexcept nogil:
+    # Trades until the order is filled or nothing is left within its limit. True: self-trade
+    # prevention cancels what remains.
+    cdef Side *side = opposite_of(book, taker)
+    cdef bint may_self_trade = stp_of(taker) == STP_NONE
+    cdef uint32_t best, index
+    while taker.remaining > 0:
+        best = side.best
+        if best == 0 or s.levels[best].key < limit_key:
+            return False
+        index = s.levels[best].head
+        if may_self_trade or s.orders[index].account_id != taker.account_id:
+            trade(s, book, best, taker, index)
+        elif prevent_self_trade(s, book, taker, index, price):
+            return True
+    return False
+
+
+cdef inline void settle_rest(
+    State *s, uint32_t book_index, uint32_t index, int64_t price
+) noexcept nogil:
+    # What the sweep left of the order rests or is canceled.
+    cdef Book *book = &s.books[book_index]
+    cdef Order *order = &s.orders[index]
+    cdef uint32_t reason = IOC_REMAINDER
+    if order.remaining == 0:
+        retire_order(s, index)
+        return
+    if tif_of(order) == GTC or tif_of(order) == GTD:
+        rest_order(s, book_index, index, price)
+        if s.levels[order.level].total > MAX_LEVEL_LOTS:
+            end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
+        return
+    if type_of(order) == MARKET:
+        reason = PRICE_COLLAR if opposite_of(book, order).best != 0 else NO_LIQUIDITY
+    end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
+
+
+cdef inline void enter(
+    State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t budget
+) noexcept nogil:
+    # An accepted order meets the book. `price` is its limit, 0 for none.
+    cdef Book *book = &s.books[book_index]
+    cdef Order *order = &s.orders[index]
+    cdef int64_t limit_key
+    cdef uint32_t reason
+    if type_of(order) == MARKET and opposite_of(book, order).best == 0:
+        end_entering(s, NO_LIQUIDITY, ORDER_CANCELED, book.instrument_id, index, price)
+        return
+    limit_key = opposite_key(order, entry_limit(s, book, order, price))
+    if tif_of(order) == FOK or tif_of(order) == FOK_BUDGET:
+        reason = whole_fill_refusal(s, book, order, limit_key, budget)
+        if reason != 0:
+            end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
+            return
+    if sweep(s, book, order, limit_key, price):
+        end_entering(s, SELF_TRADE, ORDER_CANCELED, book.instrument_id, index, price)
+        return
+    settle_rest(s, book_index, index, price)

@@ -1,0 +1,86 @@
+"""Live orders by id: an open-addressing map from order id to slab index.
+
+Invariant: exactly the live orders are in the map. An entry is the upper half of the id's hash (the
+tag, from which its home slot follows) above the slab index, so growing and deleting read no order.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from svc.engine.state cimport Order, State, likely, slab_free, slab_grow, unlikely
+
+
+cdef inline uint64_t hash_of(int64_t order_id) noexcept nogil:
+    # Fibonacci hashing: ids that count up spread evenly.
+    return <uint64_t>order_id * <uint64_t>0x9E3779B97F4A7C15
+
+
+cdef inline uint64_t map_mask(const State *s) noexcept nogil:
+    return (<uint64_t>1 << s.map_bits) - 1
+
+
+cdef inline uint64_t home_of(const State *s, uint64_t entry) noexcept nogil:
+    return entry >> (64 - s.map_bits)
+
+
+cdef inline uint32_t find_order(const State *s, int64_t order_id) noexcept nogil:
+    cdef uint64_t hashed = hash_of(order_id)
+    cdef uint64_t mask = map_mask(s)
+    cdef uint64_t at = home_of(s, hashed)
+    cdef uint64_t entry
+    while True:
+        entry = s.map[at]
+        if entry == 0:
+            return 0
+        if (entry ^ hashed) >> 32 == 0 and likely(s.orders[<uint32_t>entry].id == order_id):
+            return <uint32_t>entry
+        at = (at + 1) & mask
+
+
+cdef inline void place_entry(State *s, uint64_t entry) noexcept nogil:
+    cdef uint64_t mask = map_mask(s)
+    cdef uint64_t at = home_of(s, entry)
+    while s.map[at] != 0:
+        at = (at + 1) & mask
+    s.map[at] = entry
+
+
+cdef inline void grow_map(State *s) noexcept nogil:
+    cdef uint64_t *old = s.map
+    cdef uint64_t slots = <uint64_t>1 << s.map_bits
+    cdef uint64_t at
+    s.map_bits += 1
+    s.map = <uint64_t *>slab_grow(NULL, 0, 2 * slots * sizeof(uint64_t))
+    for at in range(slots):
+        if old[at] != 0:
+            place_entry(s, old[at])
+    slab_free(old, slots * sizeof(uint64_t))
+
+
+cdef inline void map_order(State *s, uint32_t index) noexcept nogil:
+    # The order's id is not in the map.
+    cdef uint64_t hashed = hash_of(s.orders[index].id)
+    s.live_orders += 1
+    if unlikely(<uint64_t>s.live_orders * 8 > (<uint64_t>5 << s.map_bits)):
+        grow_map(s)
+    place_entry(s, (hashed >> 32 << 32) | index)
+
+
+cdef inline void unmap_order(State *s, uint32_t index) noexcept nogil:
+    # Entries behind the hole move up as far as their home allows: no tombstones.
+    cdef uint64_t mask = map_mask(s)
+    cdef uint64_t hole = home_of(s, hash_of(s.orders[index].id))
+    cdef uint64_t at
+    cdef uint64_t entry
+    s.live_orders -= 1
+    while <uint32_t>s.map[hole] != index:
+        hole = (hole + 1) & mask
+    at = hole
+    while True:
+        at = (at + 1) & mask
+        entry = s.map[at]
+        if entry == 0:
+            break
+        if ((at - home_of(s, entry)) & mask) >= ((at - hole) & mask):
+            s.map[hole] = entry
+            hole = at
+    s.map[hole] = 0

@@ -1,0 +1,158 @@
+"""Orders in their levels: who stands where, joins, leaves and ends.
+
+Invariant: a level's total, hidden quantity and count are the sums over its queue. An order that is
+live but in no level has `level` 0 (it is on its way in).
+"""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from svc.engine.deadlines cimport remove_deadline
+from svc.engine.emit cimport emit_order
+from svc.engine.levels cimport drop_level, level_at
+from svc.engine.orders cimport unmap_order
+from svc.engine.records cimport BUY
+from svc.engine.state cimport (
+    ASKS,
+    BIDS,
+    Book,
+    Extension,
+    Level,
+    Order,
+    State,
+    give_extension,
+    give_order,
+    price_of,
+)
+
+
+cdef inline uint32_t side_of(const Order *order) noexcept nogil:
+    return order.traits & 0xF
+
+
+cdef inline uint32_t stp_of(const Order *order) noexcept nogil:
+    return (order.traits >> 4) & 0xF
+
+
+cdef inline uint32_t type_of(const Order *order) noexcept nogil:
+    return (order.traits >> 8) & 0xFF
+
+
+cdef inline uint32_t tif_of(const Order *order) noexcept nogil:
+    return (order.traits >> 16) & 0xFF
+
+
+cdef inline uint32_t flags_of(const Order *order) noexcept nogil:
+    return order.traits >> 24
+
+
+cdef inline bint is_iceberg(const State *s, const Order *order) noexcept nogil:
+    return order.extension != 0 and s.extensions[order.extension].display > 0
+
+
+cdef inline int64_t visible_of(const State *s, const Order *order) noexcept nogil:
+    return s.extensions[order.extension].visible if is_iceberg(s, order) else order.remaining
+
+
+cdef inline void show_peak(State *s, const Order *order) noexcept nogil:
+    # Of an order that is in no level: an iceberg shows a fresh peak.
+    cdef Extension *extension
+    if is_iceberg(s, order):
+        extension = &s.extensions[order.extension]
+        extension.visible = min(extension.display, order.remaining)
+
+
+cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) noexcept nogil:
+    cdef Level *level = &s.levels[level_index]
+    cdef Order *order = &s.orders[index]
+    order.level = level_index
+    order.prev = level.tail
+    order.next = 0
+    if level.tail != 0:
+        s.orders[level.tail].next = index
+    else:
+        level.head = index
+    level.tail = index
+    level.count += 1
+    level.total += order.remaining
+    level.hidden += order.remaining - visible_of(s, order)
+
+
+cdef inline void detach_order(State *s, Level *level, Order *order) noexcept nogil:
+    # Out of the queue; the level stays, even when it is empty now.
+    if order.prev != 0:
+        s.orders[order.prev].next = order.next
+    else:
+        level.head = order.next
+    if order.next != 0:
+        s.orders[order.next].prev = order.prev
+    else:
+        level.tail = order.prev
+    level.count -= 1
+    level.total -= order.remaining
+    level.hidden -= order.remaining - visible_of(s, order)
+
+
+cdef inline void unlink_order(State *s, uint32_t index) noexcept nogil:
+    cdef Order *order = &s.orders[index]
+    cdef uint32_t level_index = order.level
+    cdef Level *level = &s.levels[level_index]
+    detach_order(s, level, order)
+    order.level = 0
+    if level.count == 0:
+        drop_level(s, &s.books[level.book].sides[level.side], level_index)
+
+
+cdef inline void rest_order(
+    State *s, uint32_t book_index, uint32_t index, int64_t price
+) noexcept nogil:
+    # To the back of its price.
+    cdef Book *book = &s.books[book_index]
+    cdef uint32_t level
+    if side_of(&s.orders[index]) == BUY:
+        level = level_at(s, &book.sides[BIDS], book_index, BIDS, price)
+    else:
+        level = level_at(s, &book.sides[ASKS], book_index, ASKS, -price)
+    show_peak(s, &s.orders[index])
+    append_order(s, level, index)
+
+
+cdef inline void retire_order(State *s, uint32_t index) noexcept nogil:
+    # Ends an order that is in no level.
+    cdef uint32_t extension = s.orders[index].extension
+    unmap_order(s, index)
+    if extension != 0:
+        if s.extensions[extension].expire_ns != 0:
+            remove_deadline(s, index)
+        give_extension(s, extension)
+    give_order(s, index)
+
+
+cdef inline void end_entering(
+    State *s, uint32_t reason, uint32_t kind, uint32_t instrument_id, uint32_t index, int64_t price
+) noexcept nogil:
+    # Says what was taken off an order that is in no level, and ends it.
+    cdef Order *order = &s.orders[index]
+    emit_order(s, kind, reason, instrument_id, order, price, order.remaining, 0)
+    retire_order(s, index)
+
+
+cdef inline void end_resting(
+    State *s, uint32_t reason, uint32_t kind, uint32_t index
+) noexcept nogil:
+    cdef Level *level = &s.levels[s.orders[index].level]
+    cdef uint32_t instrument_id = s.books[level.book].instrument_id
+    cdef int64_t price = price_of(level)
+    unlink_order(s, index)
+    end_entering(s, reason, kind, instrument_id, index, price)
+
+
+cdef inline void shrink_resting(State *s, uint32_t index, int64_t lots) noexcept nogil:
+    # Fewer than remain are taken off, hidden ones first; the order keeps its place.
+    cdef Order *order = &s.orders[index]
+    cdef Level *level = &s.levels[order.level]
+    cdef int64_t hidden = order.remaining - visible_of(s, order)
+    order.remaining -= lots
+    level.total -= lots
+    level.hidden -= min(hidden, lots)
+    if is_iceberg(s, order) and lots > hidden:
+        s.extensions[order.extension].visible = order.remaining

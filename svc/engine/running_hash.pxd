@@ -1,0 +1,30 @@
+"""The running hash of docs/journal.md; running_hash.py is its twin in plain Python."""
+
+from libc.stdint cimport uint64_t
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static const uint64_t HASH_K[17] = {
+        0x428a2f98d728ae22ULL, 0x7137449123ef65cdULL, 0xb5c0fbcfec4d3b2fULL,
+        0xe9b5dba58189dbbcULL, 0x3956c25bf348b538ULL, 0x59f111f1b605d019ULL,
+        0x923f82a4af194f9bULL, 0xab1c5ed5da6d8118ULL, 0xd807aa98a3030242ULL,
+        0x12835b0145706fbeULL, 0x243185be4ee4b28cULL, 0x550c7dc3d5ffb4e2ULL,
+        0x72be5d74f27b896fULL, 0x80deb1fe3b1696b1ULL, 0x9bdc06a725c71235ULL,
+        0xc19bf174cf692694ULL, 0xe49b69c19ef14ad2ULL};
+    static inline uint64_t mum(uint64_t a, uint64_t b) {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    """
+    const uint64_t *HASH_K
+    uint64_t mum(uint64_t a, uint64_t b) noexcept nogil
+
+
+cdef inline uint64_t chain_record(uint64_t running_hash, const uint64_t *words) noexcept nogil:
+    # The eight products are independent of each other and of the chain, so records overlap.
+    cdef uint64_t digest = 0
+    cdef int i
+    for i in range(8):
+        digest ^= mum(words[2 * i] ^ HASH_K[2 * i], words[2 * i + 1] ^ HASH_K[2 * i + 1])
+    return mum(running_hash ^ digest, HASH_K[16])

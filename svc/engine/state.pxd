@@ -1,0 +1,297 @@
+"""The engine's memory: the structs of a market, its slabs and how they grow.
+
+Orders, levels, tree nodes and extensions live in slabs and point at each other by 32-bit index;
+index 0 means none. A slab may move when it grows: a pointer into it is good until the next `take_`.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from svc.engine.records cimport MAX_INSTRUMENT_ID, Event
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <stdint.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    /* Above every key, and far from int64's end: a difference of keys cannot overflow. */
+    #define KEY_SENTINEL ((int64_t)1 << 62)
+    #define likely_(x) __builtin_expect(!!(x), 1)
+    #define unlikely_(x) __builtin_expect(!!(x), 0)
+    /* Out of memory inside a batch cannot be undone; the log can: stop, restart, replay. */
+    static void out_of_memory(size_t bytes) {
+        fprintf(stderr, "engine: no memory for a slab of %zu bytes\\n", bytes);
+        abort();
+    }
+    static void slab_free(void *slab, size_t bytes) {
+        if (slab != NULL) munmap(slab, bytes);
+    }
+    /* Page-aligned and zeroed, so that a 64-byte struct never straddles two cache lines; pages are
+       moved, not copied, and take memory only when touched. */
+    static void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) {
+        void *grown;
+    #ifdef __linux__
+        if (slab != NULL) {
+            grown = mremap(slab, old_bytes, new_bytes, MREMAP_MAYMOVE);
+            if (grown == MAP_FAILED) out_of_memory(new_bytes);
+            return grown;
+        }
+    #endif
+        grown = mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (grown == MAP_FAILED) out_of_memory(new_bytes);
+        if (slab != NULL) {
+            memcpy(grown, slab, old_bytes);
+            munmap(slab, old_bytes);
+        }
+        return grown;
+    }
+    """
+    const int64_t KEY_SENTINEL
+    bint likely "likely_"(bint condition) noexcept nogil
+    bint unlikely "unlikely_"(bint condition) noexcept nogil
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+    void slab_free(void *slab, size_t bytes) noexcept nogil
+    void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) noexcept nogil
+
+cdef enum:
+    NODE_KEYS = 32
+    MAX_HEIGHT = 12
+    BIDS = 0
+    ASKS = 1
+    BUY_STOPS = 2
+    SELL_STOPS = 3
+
+# One cache line. `traits` is side and self-trade mode (four bits each), type, time in force, flags.
+cdef struct Order:
+    int64_t id
+    int64_t account_id
+    int64_t remaining
+    int64_t cumulative
+    int64_t cap
+    uint32_t prev
+    uint32_t next
+    uint32_t level
+    int32_t version
+    uint32_t extension
+    uint32_t traits
+
+# What only some orders have: an expiry, a display quantity, a trigger.
+cdef struct Extension:
+    int64_t expire_ns
+    int64_t display
+    int64_t visible
+    int64_t trigger
+    int64_t trail_offset
+    int64_t price
+    uint32_t heap_at
+    uint32_t next_free
+
+# Orders of one price in time order. `key` is the price for buys and its negative for sells, so
+# that the best level of every side has the greatest key.
+cdef struct Level:
+    int64_t key
+    int64_t total
+    int64_t hidden
+    uint32_t head
+    uint32_t tail
+    uint32_t count
+    uint32_t book
+    uint32_t side
+
+# A node of a side's B+-tree; unused keys hold KEY_SENTINEL. In a leaf `slots` are levels, in an
+# inner node children, and keys[i] is the least key below slots[i + 1].
+cdef struct Node:
+    int64_t keys[NODE_KEYS]
+    uint32_t slots[NODE_KEYS]
+    uint32_t count
+    uint32_t prev
+    uint32_t next
+    uint32_t reserved[13]
+
+cdef struct Side:
+    uint32_t root
+    uint32_t height
+    uint32_t last
+    uint32_t best
+    uint32_t levels
+
+cdef struct Book:
+    uint32_t instrument_id
+    uint8_t state
+    uint8_t perpetual
+    int32_t version
+    int32_t state_version
+    int64_t max_quantity
+    int64_t min_ticks
+    int64_t max_ticks
+    int64_t reference_price
+    uint32_t collar_bps
+    uint32_t band_bps
+    int64_t last_price
+    Side sides[4]
+
+cdef struct Deadline:
+    int64_t expire_ns
+    int64_t order_id
+    uint32_t order
+
+cdef struct State:
+    Order *orders
+    uint32_t order_capacity
+    uint32_t order_high
+    uint32_t order_free
+    uint32_t live_orders
+    uint64_t *map
+    uint32_t map_bits
+    Level *levels
+    uint32_t level_capacity
+    uint32_t level_high
+    uint32_t level_free
+    Node *nodes
+    uint32_t node_capacity
+    uint32_t node_high
+    uint32_t node_free
+    Extension *extensions
+    uint32_t extension_capacity
+    uint32_t extension_high
+    uint32_t extension_free
+    Deadline *deadlines
+    uint32_t deadline_capacity
+    uint32_t deadline_count
+    Book *books
+    uint32_t book_capacity
+    uint32_t book_count
+    uint32_t book_of[MAX_INSTRUMENT_ID + 1]
+    Event *events
+    uint64_t event_capacity
+    uint64_t event_count
+    uint64_t sequence
+    uint64_t running_hash
+    int64_t trade_number
+    int64_t time_ns
+    uint64_t commands
+
+
+cdef inline uint32_t take_order(State *s) noexcept nogil:
+    cdef uint32_t index = s.order_free
+    if index != 0:
+        s.order_free = s.orders[index].next
+        return index
+    if unlikely(s.order_high == s.order_capacity):
+        s.orders = <Order *>slab_grow(
+            s.orders, s.order_capacity * sizeof(Order), 2 * s.order_capacity * sizeof(Order)
+        )
+        s.order_capacity *= 2
+    index = s.order_high
+    s.order_high += 1
+    return index
+
+
+cdef inline void give_order(State *s, uint32_t index) noexcept nogil:
+    s.orders[index].next = s.order_free
+    s.orders[index].id = 0
+    s.order_free = index
+
+
+cdef inline uint32_t take_level(State *s) noexcept nogil:
+    cdef uint32_t index = s.level_free
+    if index != 0:
+        s.level_free = s.levels[index].head
+        return index
+    if unlikely(s.level_high == s.level_capacity):
+        s.levels = <Level *>slab_grow(
+            s.levels, s.level_capacity * sizeof(Level), 2 * s.level_capacity * sizeof(Level)
+        )
+        s.level_capacity *= 2
+    index = s.level_high
+    s.level_high += 1
+    return index
+
+
+cdef inline void give_level(State *s, uint32_t index) noexcept nogil:
+    s.levels[index].head = s.level_free
+    s.level_free = index
+
+
+cdef inline uint32_t take_node(State *s) noexcept nogil:
+    # Comes with no keys and no links.
+    cdef uint32_t index = s.node_free
+    cdef Node *node
+    cdef int i
+    if index != 0:
+        s.node_free = s.nodes[index].next
+    else:
+        if unlikely(s.node_high == s.node_capacity):
+            s.nodes = <Node *>slab_grow(
+                s.nodes, s.node_capacity * sizeof(Node), 2 * s.node_capacity * sizeof(Node)
+            )
+            s.node_capacity *= 2
+        index = s.node_high
+        s.node_high += 1
+    node = &s.nodes[index]
+    for i in range(NODE_KEYS):
+        node.keys[i] = KEY_SENTINEL
+    node.count = 0
+    node.prev = 0
+    node.next = 0
+    return index
+
+
+cdef inline void give_node(State *s, uint32_t index) noexcept nogil:
+    s.nodes[index].next = s.node_free
+    s.node_free = index
+
+
+cdef inline uint32_t take_extension(State *s) noexcept nogil:
+    # Comes zeroed.
+    cdef uint32_t index = s.extension_free
+    cdef Extension *extension
+    if index != 0:
+        s.extension_free = s.extensions[index].next_free
+    else:
+        if unlikely(s.extension_high == s.extension_capacity):
+            s.extensions = <Extension *>slab_grow(
+                s.extensions,
+                s.extension_capacity * sizeof(Extension),
+                2 * s.extension_capacity * sizeof(Extension),
+            )
+            s.extension_capacity *= 2
+        index = s.extension_high
+        s.extension_high += 1
+    extension = &s.extensions[index]
+    extension.expire_ns = 0
+    extension.display = 0
+    extension.visible = 0
+    extension.trigger = 0
+    extension.trail_offset = 0
+    extension.price = 0
+    extension.heap_at = 0
+    extension.next_free = 0
+    return index
+
+
+cdef inline void give_extension(State *s, uint32_t index) noexcept nogil:
+    s.extensions[index].next_free = s.extension_free
+    s.extension_free = index
+
+
+cdef inline Event *take_event(State *s) noexcept nogil:
+    cdef Event *event
+    if unlikely(s.event_count == s.event_capacity):
+        s.events = <Event *>slab_grow(
+            s.events, s.event_capacity * sizeof(Event), 2 * s.event_capacity * sizeof(Event)
+        )
+        s.event_capacity *= 2
+    event = &s.events[s.event_count]
+    s.event_count += 1
+    s.sequence += 1
+    return event
+
+
+cdef inline int64_t price_of(const Level *level) noexcept nogil:
+    # Bids and sell stops are keyed by price, asks and buy stops by its negative.
+    return level.key if level.side == BIDS or level.side == SELL_STOPS else -level.key

@@ -1,0 +1,200 @@
+"""Seeded random flows of commands: mostly sensible, sometimes wrong on purpose."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from svc.engine.records import (
+    Command,
+    CommandKind,
+    Flag,
+    InstrumentCommand,
+    MarketState,
+    OrderType,
+    SelfTradeMode,
+    Side,
+    TimeInForce,
+)
+
+SECOND_NS = 1_000_000_000
+START_NS = 1_700_000_000 * SECOND_NS
+
+WIDE_FIELDS = (
+    "order_id",
+    "account_id",
+    "price_ticks",
+    "quantity_lots",
+    "cap_ticks",
+    "stp_group",
+    "trigger_ticks",
+    "display_lots",
+    "budget",
+    "expire_ns",
+    "trail_offset_ticks",
+    "new_order_id",
+)
+
+
+@dataclass
+class Flow:
+    """Makes batches around a price; the narrower the range, the more orders meet.
+
+    The runner keeps `live` to ids that are live, so that commands mostly find their order.
+    """
+
+    seed: int
+    price: int = 1_000
+    ticks: int = 12
+    accounts: int = 6
+    instruments: int = 2
+    lots: int = 20
+    weight_of_new: int = 50
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.time_ns = START_NS
+        self.next_id = 1
+        self.version = 1
+        self.live: list[int] = []
+
+    def opening(self) -> list[Command | InstrumentCommand]:
+        """The instruments, the first with a collar and the second without."""
+        return [
+            InstrumentCommand(
+                instrument_id=i,
+                version=1,
+                state=MarketState.TRADING,
+                max_quantity_lots=self.lots * 5,
+                max_ticks=self.price * 2,
+                collar_bps=50 if i == 1 else 0,
+            )
+            for i in range(1, self.instruments + 1)
+        ]
+
+    def batches(self, count: int, size: int) -> Iterator[tuple[list[Command], int]]:
+        """Yields (commands, time) with rising times; some batches only let time pass."""
+        for _ in range(count):
+            self.time_ns += self.random.choice([0, 0, 1, SECOND_NS // 7])
+            length = 0 if self.random.random() < 0.02 else self.random.randint(1, size)
+            yield [self.command() for _ in range(length)], self.time_ns
+
+    def command(self) -> Command:
+        """One command of the mix."""
+        made = self.random.choices(
+            [self.new, self.cancel, self.move, self.reduce, self.replace, self.rare],
+            [self.weight_of_new, 14, 16, 8, 10, 2],
+        )[0]()
+        return self.spoiled(made) if self.random.random() < 0.03 else made
+
+    def new(self) -> Command:
+        """A new order of any kind."""
+        draw = self.random
+        side = draw.choice([Side.BUY, Side.SELL])
+        quantity = draw.randint(1, self.lots)
+        tif = draw.choices(list(TimeInForce), [60, 14, 8, 14, 4])[0]
+        common = Command(
+            CommandKind.NEW,
+            side=side,
+            order_type=OrderType.LIMIT,
+            tif=tif,
+            stp_mode=draw.choice(list(SelfTradeMode)),
+            instrument_id=draw.randint(1, self.instruments),
+            version=1,
+            order_id=self.next_id,
+            account_id=draw.randint(1, self.accounts),
+            quantity_lots=quantity,
+        )
+        self.next_id += 1
+        price = self.some_price()
+        slack = draw.choice([0, 0, 1, 5]) * (1 if side == Side.BUY else -1)
+        cap = price + slack if slack else 0
+        if tif == TimeInForce.FOK_BUDGET:
+            budget = quantity * price + draw.randint(-self.lots, self.lots)
+            return replace(common, budget=budget, cap_ticks=draw.choice([0, price]))
+        if tif in (TimeInForce.IOC, TimeInForce.FOK) and draw.random() < 0.5:
+            market = replace(common, order_type=OrderType.MARKET)
+            return replace(market, cap_ticks=draw.choice([0, 0, price, price + 2 * slack]))
+        limit = replace(common, price_ticks=price, cap_ticks=cap)
+        if tif == TimeInForce.GTD:
+            limit = replace(limit, expire_ns=self.time_ns + draw.randint(0, 5) * SECOND_NS // 3)
+        if tif in (TimeInForce.GTC, TimeInForce.GTD):
+            display = draw.choice([0, 0, 0, draw.randint(1, quantity)])
+            flags = draw.choices([Flag.NONE, Flag.POST_ONLY], [5, 1])[0]
+            limit = replace(limit, display_lots=display, flags=flags)
+        return limit
+
+    def some_price(self) -> int:
+        """Around the middle, seldom far away."""
+        spread = self.ticks if self.random.random() < 0.97 else self.price - 1
+        return max(1, self.price + self.random.randint(-spread, spread))
+
+    def some_id(self) -> int:
+        """Mostly of a live order."""
+        if self.live and self.random.random() < 0.9:
+            return self.random.choice(self.live)
+        return max(1, self.next_id - self.random.randint(1, 80))
+
+    def named(self, kind: CommandKind) -> Command:
+        """A command on an existing id, mostly by an operator, so that it is not refused."""
+        account = self.random.choice([0, 0, 0, self.random.randint(1, self.accounts)])
+        return Command(kind, order_id=self.some_id(), account_id=account)
+
+    def cancel(self) -> Command:
+        """A cancel."""
+        return self.named(CommandKind.CANCEL)
+
+    def move(self) -> Command:
+        """A move to another price."""
+        return replace(self.named(CommandKind.MOVE), price_ticks=self.some_price())
+
+    def reduce(self) -> Command:
+        """A reduction, sometimes by all there is."""
+        lots = self.random.randint(1, self.lots)
+        return replace(self.named(CommandKind.REDUCE), quantity_lots=lots)
+
+    def replace(self) -> Command:
+        """An amend of price, quantity, cap or expiry."""
+        draw = self.random
+        self.version += 1
+        price = draw.choice([0, self.some_price()])
+        return replace(
+            self.named(CommandKind.REPLACE),
+            version=self.version,
+            price_ticks=price,
+            quantity_lots=draw.choice([0, draw.randint(1, 2 * self.lots)]),
+            cap_ticks=draw.choice([0, 0, self.some_price()]),
+            expire_ns=draw.choice([0, 0, 0, self.time_ns + SECOND_NS]),
+        )
+
+    def rare(self) -> Command:
+        """A mass cancel, a state, an odd kind."""
+        draw = self.random
+        kind = draw.choice([CommandKind.MASS_CANCEL, CommandKind.STATE, CommandKind.ADVANCE_TIME])
+        instrument = draw.randint(0, self.instruments)
+        if kind == CommandKind.MASS_CANCEL:
+            side = draw.randint(0, 2)
+            account = draw.randint(1, self.accounts)
+            return Command(kind, side=side, instrument_id=instrument, account_id=account)
+        if kind == CommandKind.STATE:
+            self.version += 1
+            state = draw.choice([*[MarketState.TRADING] * 20, *list(MarketState)[:-1]])
+            return Command(kind, side=state, instrument_id=instrument, version=self.version)
+        return Command(kind)
+
+    def spoiled(self, command: Command) -> Command:
+        """The same with one field set to something odd."""
+        draw = self.random
+        if draw.random() < 0.4:
+            small = draw.choice(["kind", "side", "order_type", "tif", "flags", "stp_mode"])
+            value = draw.choice([0, 1, 2, 3, 5, 128, 255])
+            return command if small == "kind" else replace(command, **{small: value})
+        if draw.random() < 0.2:
+            return replace(command, kind=draw.choice([0, 10, 11, 12, 255]))
+        if draw.random() < 0.2:
+            return replace(command, instrument_id=draw.choice([0, 7, 65_535, 65_536, 2**32 - 1]))
+        if draw.random() < 0.2:
+            return replace(command, version=draw.choice([0, -1, 2**31 - 1, -(2**31)]))
+        value = draw.choice([0, 1, 7, -1, 2**63 - 1, -(2**63), 10**15, 10**15 + 1])
+        return replace(command, **{draw.choice(WIDE_FIELDS): value})
