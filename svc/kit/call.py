@@ -25,6 +25,9 @@ TRACEPARENT_KEY = "traceparent"
 DEADLINE_SHAVE_S = 0.010
 """Kept back at each hop from the deadline of a call, to answer in when a callee is late."""
 
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""The largest message either side of a call takes, over a socket and in process."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 

@@ -170,10 +170,10 @@ class Method:
         self._access = access
         self._behavior = _behavior(access.method, handler)
         self._generates = inspect.isasyncgenfunction(self._behavior)
-        self._streams_in = handler.request_streaming
-        self._streams_out = handler.response_streaming
-        self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
-        self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
+        self.streams_in = handler.request_streaming
+        self.streams_out = handler.response_streaming
+        self.parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
+        self.serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
 
     async def serve(
         self, incoming: bytes | AsyncIterator[Message], context: Context
@@ -201,8 +201,8 @@ class Method:
         self, incoming: bytes | AsyncIterator[Message], context: Context
     ) -> bytes | None:
         argument = self._request(incoming) if isinstance(incoming, bytes) else _checked(incoming)
-        if not self._streams_out:
-            return self._serialize(await self._behavior(argument, context))
+        if not self.streams_out:
+            return self.serialize(await self._behavior(argument, context))
         if not self._generates:
             await self._behavior(argument, context)
             return None
@@ -214,7 +214,7 @@ class Method:
 
     def _request(self, payload: bytes) -> Message:
         try:
-            request = self._parse(payload)
+            request = self.parse(payload)
         except DecodeError:
             raise _malformed() from None
         validate(request)
@@ -222,24 +222,24 @@ class Method:
 
     def wrapped(self) -> Handler:
         """The handler to register: its single messages are bytes, its streams are messages."""
-        if self._streams_in and self._streams_out:
-            return grpc.stream_stream_rpc_method_handler(self.serve, self._parse, self._serialize)
-        if self._streams_in:
-            return grpc.stream_unary_rpc_method_handler(self.serve, self._parse, None)
-        if self._streams_out:
-            return grpc.unary_stream_rpc_method_handler(self.serve, None, self._serialize)
+        if self.streams_in and self.streams_out:
+            return grpc.stream_stream_rpc_method_handler(self.serve, self.parse, self.serialize)
+        if self.streams_in:
+            return grpc.stream_unary_rpc_method_handler(self.serve, self.parse, None)
+        if self.streams_out:
+            return grpc.unary_stream_rpc_method_handler(self.serve, None, self.serialize)
         return grpc.unary_unary_rpc_method_handler(self.serve, None, None)
 
 
 class HandlerTable:
-    """The wrapped handlers of one service, by full path.
+    """The methods of one service: by full path in ``methods``, by proto service for a server.
 
     Stands in for the server that generated ``add_XServicer_to_server`` functions expect.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.handlers: dict[str, Handler] = {}
+        self.methods: dict[str, Method] = {}
         self.services: dict[str, dict[str, Handler]] = {}
 
     def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
@@ -253,12 +253,12 @@ class HandlerTable:
         Raises AccessOptionError or HandlerShapeError for a method that may not be served.
         """
         access = service_access(service_name)
-        wrapped = {
-            name: Method(self.pipeline, access[name], handler).wrapped()
+        methods = {
+            name: Method(self.pipeline, access[name], handler)
             for name, handler in method_handlers.items()
         }
-        self.services[service_name] = wrapped
-        self.handlers.update({access[name].method: wrapped[name] for name in wrapped})
+        self.methods.update({access[name].method: methods[name] for name in methods})
+        self.services[service_name] = {name: methods[name].wrapped() for name in methods}
 
 
 def _headers(context: Context) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Calls between services of one process. svc.kit.channel is the way in."""
