@@ -11,7 +11,9 @@ from mesh import __version__
 
 # name → (module, what `mesh --help` says). To add a command: write mesh/<name>.py with a click
 # command called `command`, and one line here. The module may import what it likes.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "migrate": ("mesh.migrate", "bring the database to what this release needs"),
+}
 
 EXAMPLES = """
 \b

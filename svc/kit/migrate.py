@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -25,6 +25,7 @@ from svc.kit.database import CONNECT_TIMEOUT_S, password_of
 from svc.kit.schema import (
     SERVICES,
     VERSION_TABLE,
+    head_of,
     schema_of,
     scripts_of,
     services_with_schema,
@@ -65,16 +66,19 @@ async def migrate(
     """Bring the schemas of `services`, all where none is named, to their newest version.
 
     `url` is POSTGRES_URL with a user who may create roles and schemas. A role gets the password in
-    `secrets` (database.password_of) where there is one. Raises what the first failing migration
-    raised; those before it stay, and running again continues.
+    `secrets` (database.password_of) where there is one. Raises LookupError for a service without
+    migrations before anything is done, else what the first failing migration raised: those before
+    it stay, and running again continues.
     """
     names = tuple(services) or services_with_schema(folder)
+    expected = {name: head_of(name, folder) for name in names}
     done = []
     async with _owner(url) as owner:
         await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         for name in names:
             await _create_role(owner, name, password_of(name, secrets) if secrets else "")
-            done.append(await _upgrade(url, name, folder))
+            before = await _upgrade(url, name, folder)
+            done.append(Migrated(name, before, expected[name]))
     return done
 
 
@@ -103,7 +107,7 @@ async def _create_role(owner: asyncpg.Connection, service: str, password: str) -
         await owner.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
 
 
-async def _upgrade(url: str, service: str, folder: Path) -> Migrated:
+async def _upgrade(url: str, service: str, folder: Path) -> str:
     async def connect(*_: object, **__: object) -> asyncpg.Connection:
         return await asyncpg.connect(
             url,
@@ -116,6 +120,7 @@ async def _upgrade(url: str, service: str, folder: Path) -> Migrated:
         )
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    event.listen(engine.sync_engine, "do_execute", _execute_script)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_run, service, folder)
@@ -123,13 +128,24 @@ async def _upgrade(url: str, service: str, folder: Path) -> Migrated:
         await engine.dispose()
 
 
-def _run(connection: Connection, service: str, folder: Path) -> Migrated:
+def _execute_script(cursor: Any, script: str, params: object, context: Any) -> bool:
+    """Execute several statements in one text, which the driver's usual way (preparing) refuses."""
+    if params or ";" not in script.rstrip("; \n"):
+        return False
+    cursor.execute("SELECT 1", ())  # begins the transaction that the script belongs to
+    driver = context.root_connection.connection.dbapi_connection
+    driver.run_async(lambda connection: connection.execute(script))
+    return True
+
+
+def _run(connection: Connection, service: str, folder: Path) -> str:
+    """Run what is missing and return the version before, "" for none."""
     schema = schema_of(service)
     scripts = scripts_of(service, folder)
-    versions: dict[str, str] = {}
+    before: list[str] = []
 
     def plan(heads: tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
-        versions["before"] = ", ".join(heads)
+        before.extend(heads)
         steps: list[Any] = scripts._upgrade_revs("head", heads)  # type: ignore[arg-type]  # noqa: SLF001
         return steps
 
@@ -145,4 +161,4 @@ def _run(connection: Connection, service: str, folder: Path) -> Migrated:
         )
         with environment.begin_transaction():
             environment.run_migrations()
-    return Migrated(service, versions["before"], scripts.get_current_head() or "")
+    return ", ".join(before)

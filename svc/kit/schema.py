@@ -21,8 +21,13 @@ def schema_of(service: str) -> str:
 
 
 def scripts_of(service: str, services: Path = SERVICES) -> ScriptDirectory:
-    """The service's migration history, `<service>/migrations/versions/*.py`."""
+    """The service's migration history, `<service>/migrations/versions/*.py`.
+
+    Raises LookupError where the service has none.
+    """
     folder = services / service / "migrations"
+    if not any(folder.glob("versions/*.py")):
+        raise LookupError(f"no service {service!r} with migrations in {services}")
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("version_locations", str(folder / "versions"))
@@ -33,12 +38,11 @@ def scripts_of(service: str, services: Path = SERVICES) -> ScriptDirectory:
 def head_of(service: str, services: Path = SERVICES) -> str:
     """The version this program knows. Raises LookupError where there is no migration."""
     head = scripts_of(service, services).get_current_head()
-    if head is None:
-        raise LookupError(f"service {service} has no migrations in {services / service}")
+    assert head is not None, "a history that has migrations has a newest one"
     return head
 
 
 def services_with_schema(services: Path = SERVICES) -> tuple[str, ...]:
     """Every service that has migrations, by name."""
-    found = services.glob("*/migrations/versions")
-    return tuple(sorted(path.parent.parent.name for path in found))
+    found = services.glob("*/migrations/versions/*.py")
+    return tuple(sorted({path.relative_to(services).parts[0] for path in found}))
