@@ -1,0 +1,101 @@
+"""Instruments as market data sees them, and the directory that knows them by id and by symbol.
+
+Keeps: what is known of an instrument (symbol, tick, lot) never changes, as metadata promises; so
+the directory only ever grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from metadata.v1 import metadata_pb2
+from trading.v1 import trading_pb2
+
+from svc.kit.decimals import Step, format_units
+from svc.metadata.symbols import SymbolIndex
+
+MAX_STORED_DECIMALS = 18
+"""Decimals of NUMERIC(38,18), the type of prices and quantities in tables."""
+
+
+class UnstorableStepError(ValueError):
+    """A tick or lot is finer than prices and quantities are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """An instrument and how its integers read."""
+
+    id: int
+    symbol: str
+    perpetual: bool
+    tick: Step
+    lot: Step
+
+    def price(self, ticks: int) -> str:
+        """A price, canonical decimal of the quote asset; 0 is no price and reads empty."""
+        return format_units(ticks * self.tick.unscaled, self.tick.scale) if ticks else ""
+
+    def quantity(self, lots: int) -> str:
+        """A quantity, canonical decimal of the base asset."""
+        return format_units(lots * self.lot.unscaled, self.lot.scale)
+
+    def notional(self, tick_lots: int) -> str:
+        """An amount, canonical decimal of the quote asset."""
+        unscaled = tick_lots * self.tick.unscaled * self.lot.unscaled
+        return format_units(unscaled, self.tick.scale + self.lot.scale)
+
+
+def instrument_of(message: metadata_pb2.Instrument) -> Instrument:
+    """The part of metadata's definition that market data needs. Raises UnstorableStepError."""
+    tick, lot = Step.parse(message.tick_size), Step.parse(message.lot_size)
+    for step in (tick, lot):
+        if step.scale > MAX_STORED_DECIMALS:
+            raise UnstorableStepError(
+                f"a step of {message.symbol} is {step}: at most {MAX_STORED_DECIMALS} decimals"
+            )
+    perpetual = message.kind == trading_pb2.InstrumentKind.PERPETUAL
+    return Instrument(message.id, message.symbol, perpetual, tick, lot)
+
+
+class Directory:
+    """The instruments of one engine market."""
+
+    def __init__(self, market: int) -> None:
+        self._market = market
+        self._by_id: dict[int, Instrument] = {}
+        self._by_symbol: dict[str, Instrument] = {}
+        self._symbols = SymbolIndex(())
+
+    def learn(self, messages: Iterable[metadata_pb2.Instrument]) -> list[Instrument]:
+        """Add what was not known of this market, and return it."""
+        unknown = [
+            instrument_of(message)
+            for message in messages
+            if message.market == self._market and message.id not in self._by_id
+        ]
+        for instrument in unknown:
+            self._by_id[instrument.id] = instrument
+            self._by_symbol[instrument.symbol] = instrument
+        if unknown:
+            known = self._by_symbol.values()
+            self._symbols = SymbolIndex(
+                (one.symbol for one in known if not one.perpetual),
+                (one.symbol for one in known if one.perpetual),
+            )
+        return unknown
+
+    def __contains__(self, instrument_id: int) -> bool:
+        return instrument_id in self._by_id
+
+    def find(self, text: str) -> Instrument:
+        """The instrument a trader means: any case, spot also without its hyphen.
+
+        Raises NOT_FOUND, UNKNOWN_SYMBOL.
+        """
+        return self._by_symbol[self._symbols.resolve(text)]
+
+    def all(self) -> list[Instrument]:
+        """All instruments by symbol."""
+        return [self._by_symbol[symbol] for symbol in sorted(self._by_symbol)]

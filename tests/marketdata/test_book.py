@@ -1,0 +1,196 @@
+"""The book that is made from events alone is the engine's own."""
+
+import random
+
+import pytest
+from engine.v1 import engine_pb2
+
+from svc.engine.records import Command, CommandKind, InstrumentCommand, Side, pack_commands
+from svc.engine.reference import ReferenceEngine
+from svc.kit.decimals import Step
+from svc.marketdata.book import OrderBook
+from svc.marketdata.instruments import Instrument
+from svc.marketdata.market import Market, Position, View
+from svc.marketdata.tape import Tape
+from svc.marketdata.ticker import RollingDay
+from tests.engine.flows import Flow
+from tests.marketdata.engine_events import LOG_ID, Tapped
+
+DEEP = 1_000_000
+
+
+def instrument(number: int) -> Instrument:
+    return Instrument(number, f"BASE{number}-QUOTE", False, Step(1, 2), Step(1, 5))
+
+
+def empty_market(instruments: int = 2) -> Market:
+    numbers = range(1, instruments + 1)
+    return Market(Position(), [View(instrument(n), Tape(0), RollingDay()) for n in numbers])
+
+
+def l2(engine: ReferenceEngine, number: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    bids, asks = engine.l2(number, DEEP)
+    return [level[:2] for level in bids], [level[:2] for level in asks]
+
+
+def assert_same_books(market: Market, engine: ReferenceEngine) -> None:
+    for number, view in market.views.items():
+        assert view.book.levels(DEEP) == l2(engine, number)
+
+
+def snapshot(engine: ReferenceEngine, instruments: int = 2) -> list[engine_pb2.LiveOrder]:
+    return [
+        engine_pb2.LiveOrder(
+            order_id=order.order_id,
+            instrument_id=number,
+            side="BUY" if order.side == Side.BUY else "SELL",
+            price_ticks=order.price,
+            remaining_lots=order.remaining,
+            visible_lots=order.visible,
+            display_lots=order.display,
+        )
+        for number in range(1, instruments + 1)
+        for side in (Side.BUY, Side.SELL)
+        for order in engine._books[number].side(side)  # noqa: SLF001 (it has no snapshot to ask for)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [1, 9])
+def test_random_flows_of_all_features_give_the_same_levels_after_each_batch(
+    seed: int, size: int
+) -> None:
+    engine, market = ReferenceEngine(), empty_market()
+    tapped, flow = Tapped(engine), Flow(seed, weight_of_new=60)
+    market.apply(tapped.apply(pack_commands(flow.opening()), flow.time_ns))
+    for number, (commands, time_ns) in enumerate(flow.batches(800 // size, size)):
+        batch = tapped.apply(pack_commands(commands), time_ns)
+        assert not market.unknown(batch)
+        market.apply(batch)
+        assert_same_books(market, engine)
+        if number % 7 == 0:
+            flow.live = engine.live_order_ids()
+
+
+@pytest.mark.parametrize("seed", range(20, 24))
+def test_book_from_a_snapshot_goes_on_like_one_from_the_start(seed: int) -> None:
+    engine = ReferenceEngine()
+    tapped, flow = Tapped(engine), Flow(seed, weight_of_new=70)
+    early = [tapped.apply(pack_commands(flow.opening()), flow.time_ns)]
+    early += [tapped.apply(pack_commands(c), t) for c, t in flow.batches(300, 2)]
+    market = empty_market()
+    market.restore(engine.sequence, snapshot(engine))
+    assert_same_books(market, engine)
+    for batch in early:  # the tape is behind the book and catches up
+        assert not market.ready
+        market.apply(batch)
+    assert market.ready
+    for commands, time_ns in flow.batches(300, 2):
+        market.apply(tapped.apply(pack_commands(commands), time_ns))
+        assert_same_books(market, engine)
+        flow.live = engine.live_order_ids()
+
+
+def test_deltas_lead_from_any_snapshot_to_the_book_as_it_stands() -> None:
+    engine, market = ReferenceEngine(), empty_market()
+    tapped, flow = Tapped(engine), Flow(77, weight_of_new=60)
+    market.apply(tapped.apply(pack_commands(flow.opening()), flow.time_ns))
+    view, seeded = market.views[1], random.Random(5)
+    place, bids, asks = 0, dict[int, int](), dict[int, int]()
+    for commands, time_ns in flow.batches(600, 3):
+        market.apply(tapped.apply(pack_commands(commands), time_ns))
+        deltas = view.deltas.since(place)
+        assert deltas is not None
+        for delta in deltas:
+            for side, changed in ((bids, delta.change.bids), (asks, delta.change.asks)):
+                for price, lots in changed.items():
+                    assert side.get(price, 0) != lots, "a delta names what changed, no more"
+                    side[price] = lots
+                    if not lots:
+                        del side[price]
+        place = view.deltas.end
+        assert (sorted(bids.items(), reverse=True), sorted(asks.items())) == view.book.levels(DEEP)
+        if seeded.random() < 0.1:
+            bids, asks = (dict(side) for side in view.book.levels(DEEP))
+    assert place > 100
+
+
+def test_batch_in_which_an_order_comes_and_goes_changes_no_level() -> None:
+    book = OrderBook()
+    book.accept(1, bid=True, price=100, lots=5, display=0)
+    book.end(1)
+    assert book.end_batch() is None
+
+
+def test_incoming_order_that_fills_whole_touches_only_the_levels_it_takes() -> None:
+    book = OrderBook()
+    book.accept(1, bid=False, price=100, lots=5, display=0)
+    book.end_batch()
+    book.accept(2, bid=True, price=101, lots=3, display=0)
+    assert book.levels(9) == ([], [(100, 5)])
+    book.trade(3, taker_id=2, taker_remaining=0, maker_id=1, maker_remaining=2)
+    change = book.end_batch()
+    assert change is not None
+    assert (change.bids, change.asks) == ({}, {100: 2})
+
+
+def test_stop_shows_nothing_until_it_is_triggered() -> None:
+    book = OrderBook()
+    book.wait(1, display=2)
+    assert book.end_batch() is None
+    book.trigger(1, bid=True, price=100, lots=5)
+    book.end_batch()
+    assert book.levels(9) == ([(100, 2)], [])
+
+
+def test_stop_from_a_snapshot_waits_with_its_peak() -> None:
+    book = OrderBook()
+    book.restore(1, bid=True, price=100, remaining=5, visible=0, display=2)
+    assert book.levels(9) == ([], [])
+    book.trigger(1, bid=True, price=100, lots=5)
+    book.end_batch()
+    assert book.levels(9) == ([(100, 2)], [])
+
+
+def test_stop_that_is_canceled_or_replaced_while_it_waits_leaves_the_book_alone() -> None:
+    book = OrderBook()
+    book.wait(1, display=0)
+    book.replace(1, price=90, remaining=4, kept_priority=False)
+    book.end(1)
+    assert book.end_batch() is None
+
+
+def test_stop_market_order_never_rests() -> None:
+    book = OrderBook()
+    book.accept(1, bid=False, price=100, lots=5, display=0)
+    book.wait(2, display=0)
+    book.end_batch()
+    book.trigger(2, bid=True, price=0, lots=9)
+    book.trade(5, taker_id=2, taker_remaining=4, maker_id=1, maker_remaining=0)
+    book.end(2)
+    book.end_batch()
+    assert book.levels(9) == ([], [])
+
+
+def test_auction_trades_two_orders_that_rest_crossed() -> None:
+    book = OrderBook()
+    book.accept(1, bid=True, price=105, lots=10, display=2)
+    book.accept(2, bid=False, price=95, lots=7, display=0)
+    book.end_batch()
+    assert book.levels(9) == ([(105, 2)], [(95, 7)])
+    book.trade(6, taker_id=1, taker_remaining=4, maker_id=2, maker_remaining=1)
+    book.end_batch()
+    assert book.levels(9) == ([(105, 2)], [(95, 1)])
+
+
+def test_rejected_order_with_the_id_of_a_live_one_leaves_it_in_the_book() -> None:
+    engine, market = ReferenceEngine(), empty_market(instruments=1)
+    tapped = Tapped(engine)
+    order = Command(
+        CommandKind.NEW, side=1, order_type=1, tif=1, stp_mode=1, instrument_id=1, version=1,
+        order_id=5, account_id=1, price_ticks=10, quantity_lots=3,
+    )  # fmt: skip
+    opening = InstrumentCommand(1, 1, 1, 100)
+    market.apply(tapped.apply(pack_commands([opening, order, order]), 1))
+    assert market.views[1].book.levels(9) == ([(10, 3)], [])
+    assert market.position.log_id == LOG_ID
