@@ -64,7 +64,7 @@ gen-check: setup-dev ## gen/ is exactly what protos/ say
 	$(BIN)/python -m mesh.generate check
 
 lock: $(VENV)/.made ## resolve pyproject.toml into the lock files; pins stay unless a file is deleted first
-	$(lock) --group bootstrap --output-file requirements-bootstrap.lock
+	[ -f requirements-bootstrap.lock ] || $(lock) --group bootstrap --output-file requirements-bootstrap.lock
 	$(lock) pyproject.toml --output-file requirements.lock
 	$(lock) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
 

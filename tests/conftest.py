@@ -1,0 +1,142 @@
+"""What tests of every area share: real servers for the session, fresh databases, captured data.
+
+A server is started once, by the first test that asks for it, and leaves nothing behind. What this
+machine lacks skips the tests that need it, with the reason; with MESH_REQUIRE_ALL=1 (as in CI) it
+fails them, so that a green run there has skipped nothing.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from mesh.embedded import Postgres, Valkey
+
+Absent = Callable[[str], NoReturn]
+NewDatabase = Callable[[], str]
+
+
+def _absent(reason: str) -> NoReturn:
+    if os.environ.get("MESH_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason}, and MESH_REQUIRE_ALL=1 asks for everything")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def absent() -> Absent:
+    """Return what a test calls with the reason when this machine lacks something it needs."""
+    return _absent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Name the folder of captured sessions, which lies beside the project."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        _absent("no captured sessions in ../shared/data")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a maker of loopback ports that nothing listens on now; no two are the same."""
+    given: set[int] = set()
+
+    def make() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if port not in given:
+                given.add(port)
+                return port
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    """Make a folder that the servers' own users can enter, which pytest's folders are not."""
+    folder = Path(tempfile.mkdtemp(prefix="quantamesh-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(servers_folder: Path) -> Iterator[Postgres]:
+    """Run one PostgreSQL for the session. Tests take databases of it, never the server down."""
+    server = Postgres(servers_folder / "postgres")
+    server.start()
+    yield server
+    server.stop()
+    server.erase()
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres: Postgres) -> str:
+    """Make the database that every other is a copy of, with the schemas of all services."""
+    from svc.kit.migrate import migrate  # noqa: PLC0415 - tests without a database load no drivers
+
+    postgres.execute("CREATE DATABASE migrated")
+    asyncio.run(migrate(postgres.url("migrated")))
+    return "migrated"
+
+
+@pytest.fixture
+def new_database(postgres: Postgres) -> Iterator[NewDatabase]:
+    """Return a maker of empty databases, which gives the POSTGRES_URL of their owner."""
+    yield from _databases(postgres, "template1")
+
+
+@pytest.fixture
+def database_url(new_database: NewDatabase) -> str:
+    """Make one empty database and give its POSTGRES_URL."""
+    return new_database()
+
+
+@pytest.fixture
+def migrated_url(postgres: Postgres, _migrated: str) -> Iterator[str]:
+    """Make one database with the schemas of all services, and give its POSTGRES_URL."""
+    for make in _databases(postgres, _migrated):
+        yield make()
+
+
+_NUMBERS = itertools.count(1)
+
+
+def _databases(server: Postgres, template: str) -> Iterator[NewDatabase]:
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"test_{next(_NUMBERS)}"
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        made.append(name)
+        return server.url(name)
+
+    yield make
+    for name in made:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def valkey(servers_folder: Path) -> Iterator[Valkey]:
+    """Run one Valkey for the session."""
+    server = Valkey(servers_folder / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey_url(valkey: Valkey) -> str:
+    """Empty the session's Valkey and give its REDIS_URL."""
+    valkey.flush()
+    return valkey.url
