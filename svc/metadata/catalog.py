@@ -62,16 +62,16 @@ class Terms:
 class Definition:
     """An instrument as its operator defines it.
 
-    `base` and `quote` are symbols of assets. `initial_state` counts when the instrument is new;
-    later its state is wished for on its own, so that no restart undoes a halt.
+    `base_asset` and `quote_asset` are symbols of assets. `initial_state` counts when the
+    instrument is new; later its state is wished for on its own, so that no restart undoes a halt.
     """
 
     id: int
     symbol: str
     kind: Kind
     market: int
-    base: str
-    quote: str
+    base_asset: str
+    quote_asset: str
     tick_size: str
     lot_size: str
     terms: Terms
@@ -111,9 +111,57 @@ class Catalog:
     assets: Mapping[int, Asset] = field(default_factory=dict)
     instruments: Mapping[int, Listed] = field(default_factory=dict)
 
-    def asset(self, symbol: str) -> Asset:
-        """The asset of a symbol that a listed instrument names."""
-        return next(asset for asset in self.assets.values() if asset.symbol == symbol)
+    def assets_of(self, definition: Definition) -> tuple[Asset, Asset]:
+        """Base and quote asset of a listed definition."""
+        by_symbol = {asset.symbol: asset for asset in self.assets.values()}
+        return by_symbol[definition.base_asset], by_symbol[definition.quote_asset]
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionWish:
+    """A version of a definition that the engine has not confirmed; `state` of the first alone."""
+
+    definition: Definition
+    version: int
+    state: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateWish:
+    """A wished state that the engine has not confirmed."""
+
+    instrument_id: int
+    version: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a market's event log has been followed to; the three belong together."""
+
+    log_id: str = ""
+    sequence: int = 0
+    running_hash: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionSeen:
+    """The engine knows this version of an instrument, and its market is in this state."""
+
+    instrument_id: int
+    version: int
+    state: State
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateSeen:
+    """The engine changed a market's state; `wish` is 0 when it did so by itself."""
+
+    instrument_id: int
+    state: State
+    wish: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +182,7 @@ class Problem:
         return f"{self.subject}: {self.field} is {self.value!r}; {self.rule}; {self.right}"
 
 
-class CatalogRefused(Exception):
+class CatalogError(Exception):
     """A change of the catalog was refused, with every problem it has."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -14,13 +14,13 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from svc.metadata.catalog import Asset, CatalogRefused, Definition, Kind, State, Terms
+from svc.metadata.catalog import Asset, CatalogError, Definition, Kind, State, Terms
 
 _HEADER = re.compile(r"\s*\[\[?\s*(\w+)\s*\]\]?\s*(#.*)?")
 _KEY = re.compile(r"\s*(\w+)\s*=")
 
 
-class FileRefused(Exception):
+class InstrumentsFileError(Exception):
     """The file is wrong; `mistakes` has a line for each thing to correct."""
 
     def __init__(self, name: str, mistakes: Sequence[str]) -> None:
@@ -64,8 +64,8 @@ class _InstrumentRow(_Row):
     symbol: str
     kind: Kind = Field(default=Kind.SPOT, strict=False)
     market: int = 1
-    base: str
-    quote: str
+    base_asset: str
+    quote_asset: str
     tick_size: _DecimalText
     lot_size: _DecimalText
     min_notional: _DecimalText
@@ -128,17 +128,17 @@ class InstrumentsFile:
     instruments: tuple[Definition, ...]
     lines: Lines
 
-    def refused(self, refusal: CatalogRefused) -> FileRefused:
+    def refused(self, refusal: CatalogError) -> InstrumentsFileError:
         """A refusal of these values, with the lines to correct."""
         mistakes = (
             (self.lines.of(problem.table, problem.index, problem.field), str(problem))
             for problem in refusal.problems
         )
-        return FileRefused(self.name, self.lines.numbered(mistakes))
+        return InstrumentsFileError(self.name, self.lines.numbered(mistakes))
 
 
 def parse(text: str, name: str) -> InstrumentsFile:
-    """The values of a file's text; FileRefused with all its mistakes of form.
+    """The values of a file's text; InstrumentsFileError with all its mistakes of form.
 
     Instruments take what they do not name from the `[defaults]` table. The rules of the catalog
     come later, when the values meet what is listed (`InstrumentsFile.refused`).
@@ -146,13 +146,13 @@ def parse(text: str, name: str) -> InstrumentsFile:
     try:
         content = tomllib.loads(text, parse_float=_TomlFloat)
     except tomllib.TOMLDecodeError as error:
-        raise FileRefused(name, [f"not TOML: {error}"]) from error
+        raise InstrumentsFileError(name, [f"not TOML: {error}"]) from error
     lines = Lines(text)
     try:
         rows = _Content.model_validate(_with_defaults(content))
     except ValidationError as error:
         mistakes = (_mistake(found, content, lines) for found in error.errors())
-        raise FileRefused(name, lines.numbered(mistakes)) from error
+        raise InstrumentsFileError(name, lines.numbered(mistakes)) from error
     return InstrumentsFile(
         name=name,
         assets=tuple(row.value() for row in rows.assets),

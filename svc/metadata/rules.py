@@ -24,9 +24,10 @@ from svc.metadata.catalog import (
     Table,
 )
 from svc.metadata.steps import MAX_TICK_LOTS, exact, neighbours, scale_of, text
+from svc.topology import MARKET
 
 MAX_ID = 65_535
-MAX_MARKET = 65_535
+MARKETS = (MARKET,)
 MAX_NAME = 64
 MAX_LEDGER_SCALE = 24
 MAX_STEP_DECIMALS = 18  # orders and trades are stored as NUMERIC(38,18)
@@ -46,8 +47,8 @@ _IMMUTABLE: tuple[tuple[str, Callable[[Definition], str]], ...] = (
     ("symbol", lambda d: d.symbol),
     ("kind", lambda d: d.kind),
     ("market", lambda d: str(d.market)),
-    ("base", lambda d: d.base),
-    ("quote", lambda d: d.quote),
+    ("base_asset", lambda d: d.base_asset),
+    ("quote_asset", lambda d: d.quote_asset),
     ("tick_size", lambda d: d.tick_size),
     ("lot_size", lambda d: d.lot_size),
 )
@@ -158,7 +159,9 @@ def _instrument(
     subject: _Subject, new: Definition, listed: Listed | None, assets: dict[str, Asset]
 ) -> Iterator[Problem]:
     yield from subject.out_of_range("id", new.id, 1, MAX_ID)
-    yield from subject.out_of_range("market", new.market, 1, MAX_MARKET)
+    if new.market not in MARKETS:
+        right = f"one of {', '.join(map(str, MARKETS))}"
+        yield subject.problem("UNKNOWN_MARKET", "market", new.market, "must have an engine", right)
     if listed is None:
         yield from _initial_state(subject, new)
     else:
@@ -186,10 +189,10 @@ def _state(subject: _Subject, kind: Kind, state: State) -> Iterator[Problem]:
 
 def _symbol(subject: _Subject, new: Definition) -> Iterator[Problem]:
     if new.kind is Kind.PERPETUAL:
-        right = f"{new.base}{new.quote}{_PERPETUAL_SUFFIX}"
+        right = f"{new.base_asset}{new.quote_asset}{_PERPETUAL_SUFFIX}"
         fits, rule = new.symbol == right, "a perpetual's symbol is BASEQUOTE-PERP"
     else:
-        right = f"{new.base}-{new.quote}"
+        right = f"{new.base_asset}-{new.quote_asset}"
         rest = new.symbol.removeprefix(right)
         suffixed = rest.startswith("-") and _SUFFIX.fullmatch(rest[1:]) is not None
         fits = new.symbol == right or (
@@ -212,14 +215,19 @@ def _plain_terms(subject: _Subject, new: Definition) -> Iterator[Problem]:
 
 
 def _decimals(subject: _Subject, new: Definition, assets: dict[str, Asset]) -> Iterator[Problem]:
-    base, quote = assets.get(new.base), assets.get(new.quote)
-    for field, symbol, asset in (("base", new.base, base), ("quote", new.quote, quote)):
+    base, quote = assets.get(new.base_asset), assets.get(new.quote_asset)
+    for field, symbol, asset in (
+        ("base_asset", new.base_asset, base),
+        ("quote_asset", new.quote_asset, quote),
+    ):
         if asset is None:
             right = f"one of {', '.join(sorted(assets)) or 'none yet: define the asset first'}"
             yield subject.problem("UNKNOWN_ASSET", field, symbol, "must be an asset", right)
-    if new.base == new.quote:
-        rule = "must differ from base"
-        yield subject.problem("SAME_ASSET", "quote", new.quote, rule, "name another asset")
+    if new.base_asset == new.quote_asset:
+        rule = "must differ from base_asset"
+        yield subject.problem(
+            "SAME_ASSET", "quote_asset", new.quote_asset, rule, "name another asset"
+        )
     malformed = list(_malformed(subject, new))
     yield from malformed
     if base is not None and quote is not None and not malformed:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import svc.metadata
-from svc.metadata.catalog import Catalog, CatalogRefused, Kind, State
-from svc.metadata.instruments_file import FileRefused, parse
+from svc.metadata.catalog import Catalog, CatalogError, Kind, State
+from svc.metadata.instruments_file import InstrumentsFileError, parse
 from svc.metadata.rules import check
 
 SHIPPED = (Path(svc.metadata.__file__).parent / "instruments.toml").read_text()
@@ -16,11 +16,11 @@ def mistakes(text: str) -> tuple[str, ...]:
     """Everything that is said about a wrong file; it must be wrong."""
     try:
         file = parse(text, "instruments.toml")
-    except FileRefused as refused:
+    except InstrumentsFileError as refused:
         return refused.mistakes
     problems = check(Catalog(), file.assets, file.instruments)
     assert problems
-    return file.refused(CatalogRefused(problems)).mistakes
+    return file.refused(CatalogError(problems)).mistakes
 
 
 def line_of(text: str, part: str) -> int:
@@ -34,7 +34,7 @@ def test_shipped_file_lists_twelve_pairs_over_four_quotes_with_their_bounds() ->
     assert check(Catalog(), file.assets, file.instruments) == []
     spot = [row for row in file.instruments if row.kind is Kind.SPOT]
     assert len(spot) == 12
-    assert {row.quote for row in spot} == {"USD", "USDT", "BRL", "BTC"}
+    assert {row.quote_asset for row in spot} == {"USD", "USDT", "BRL", "BTC"}
     assert {row.initial_state for row in spot} == {State.TRADING}
     assert {row.terms.maker_fee_ppm for row in spot} == {1_500}
     assert {row.terms.taker_fee_ppm for row in spot} == {2_500}

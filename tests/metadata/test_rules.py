@@ -154,7 +154,6 @@ def test_delisted_instrument_never_comes_back() -> None:
     [
         ("tick_size", replace(SPOT, tick_size="0.1")),
         ("lot_size", replace(SPOT, lot_size="0.0001")),
-        ("market", replace(SPOT, market=2)),
         ("symbol", replace(SPOT, symbol="BTC-USDT-B")),
     ],
 )
@@ -179,9 +178,14 @@ def test_symbol_of_another_id_and_id_twice_are_refused() -> None:
     assert [problem.reason for problem in twice] == ["DUPLICATE"]
 
 
+def test_market_without_an_engine_is_refused() -> None:
+    problem = refusal(replace(SPOT, market=2))
+    assert (problem.reason, problem.right) == ("UNKNOWN_MARKET", "one of 1")
+
+
 def test_unknown_asset_is_refused_with_those_there_are() -> None:
-    problem = refusal(replace(SPOT, symbol="XBT-USDT", base="XBT"))
-    assert (problem.reason, problem.field) == ("UNKNOWN_ASSET", "base")
+    problem = refusal(replace(SPOT, symbol="XBT-USDT", base_asset="XBT"))
+    assert (problem.reason, problem.field) == ("UNKNOWN_ASSET", "base_asset")
     assert problem.right == "one of BTC, USDT"
 
 

@@ -1,0 +1,147 @@
+"""Brings one market's engine and the catalog to the same definitions and states.
+
+Wishes go out through order's outbox, again and again until the engine's events confirm them;
+the events come back and are the truth. Keeps: nothing is taken as confirmed that the engine has
+not said, and while order or engine is away metadata goes on serving what it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
+from order.v1 import order_pb2, order_pb2_grpc
+
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import from_rpc
+from svc.kit.log import Logger
+from svc.metadata import wire
+from svc.metadata.catalog import Position
+from svc.metadata.current import CurrentCatalog
+from svc.metadata.store import Store
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+RESEND_S = 5.0
+MOST_COMMANDS = 500  # definitions a call, and states; together what order takes
+
+_AWAY: tuple[type[Exception], ...] = (grpc.aio.AioRpcError, *DISCONNECTED)
+
+
+class _Patience:
+    """How long to wait before the next attempt; says once what is wrong, and once that it ended."""
+
+    def __init__(self, log: Logger, what: str, market: int) -> None:
+        self._log, self._what, self._market = log, what, market
+        self._pause_s, self._cause = FIRST_PAUSE_S, ""
+
+    def failed(self, cause: str) -> float:
+        """Seconds to wait after a failure; twice as many after the next."""
+        if cause != self._cause:
+            self._log.warning(f"{self._what}_waiting", market=self._market, cause=cause)
+        self._cause = cause
+        pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, LONGEST_PAUSE_S)
+        return pause_s
+
+    def worked(self) -> None:
+        """The last attempt worked."""
+        if self._cause:
+            self._log.info(f"{self._what}_going_on", market=self._market)
+        self._pause_s, self._cause = FIRST_PAUSE_S, ""
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return str(from_rpc(error))
+    return repr(error)
+
+
+class MarketLink:
+    """The two conversations about one market; `run` holds both until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        market: int,
+        store: Store,
+        current: CurrentCatalog,
+        orders: order_pb2_grpc.MarketCommandServiceAsyncStub,
+        engine: engine_pb2_grpc.EngineServiceAsyncStub,
+        log: Logger,
+    ) -> None:
+        self._market = market
+        self._store = store
+        self._current = current
+        self._orders = orders
+        self._engine = engine
+        self._log = log
+        self._wishes = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be a wish that was not sent."""
+        self._wishes.set()
+
+    async def run(self) -> None:
+        """Sends and follows for ever; raises only what nobody expected."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send_wishes())
+            tasks.create_task(self._follow_events())
+
+    async def _send_wishes(self) -> None:
+        patience = _Patience(self._log, "wishes", self._market)
+        while True:
+            self._wishes.clear()
+            try:
+                pause_s = RESEND_S if await self._send_unconfirmed() else None
+                patience.worked()
+            except _AWAY as error:
+                pause_s = patience.failed(_cause(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wishes.wait(), pause_s)
+
+    async def _send_unconfirmed(self) -> int:
+        """How many wishes wait for the engine, all of them durable at order when this returns."""
+        definitions, states = await self._store.unconfirmed(self._market, MOST_COMMANDS)
+        commands = wire.command_messages(definitions, states, self._current.catalog)
+        if commands:
+            await self._orders.SubmitMarketCommands(
+                order_pb2.SubmitMarketCommandsRequest(market=self._market, commands=commands)
+            )
+        return len(commands)
+
+    async def _follow_events(self) -> None:
+        patience = _Patience(self._log, "engine", self._market)
+        while True:
+            try:
+                await self._follow_once(patience)
+                cause = "the engine ended the stream"
+            except _AWAY as error:
+                cause = _cause(error)
+            await asyncio.sleep(patience.failed(cause))
+
+    async def _follow_once(self, patience: _Patience) -> None:
+        position = await self._store.position(self._market)
+        stream = self._engine.StreamEvents(
+            engine_pb2.StreamEventsRequest(
+                market=self._market, after=wire.position_message(position), instruments_only=True
+            )
+        )
+        async for response in stream:
+            patience.worked()
+            if response.HasField("batch"):
+                await self._learn(response.batch)
+            else:
+                position = await self._move(position, response.heartbeat)
+
+    async def _learn(self, batch: records_pb2.EventBatch) -> None:
+        await self._store.learn(list(wire.news(batch)))
+        await self._current.reload()
+
+    async def _move(self, position: Position, heartbeat: engine_pb2.Heartbeat) -> Position:
+        # Batches come without their other events, so only a heartbeat has a whole position.
+        reached = wire.position_of(heartbeat.position)
+        if reached != position:
+            await self._store.move(self._market, reached)
+        return reached
