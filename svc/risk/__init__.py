@@ -1,0 +1,1 @@
+"""Checks before an order is taken, and the switches that stop trading."""
