@@ -7,6 +7,7 @@ outlives the call sees it as finished and is bound by nothing of it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -38,15 +39,19 @@ class Call:
 
     context: Context
     method: str
+    task: asyncio.Task[Any]
     started: float
     deadline: float | None
     caller: str = ""
     """Verified name of the caller; empty until it is verified."""
-    trace_id: str = ""
     traceparent: str = ""
     """The W3C header as it came, to be passed on; empty when none came."""
     status: str = "OK"
     """Name of the status code it ended with, once it is known."""
+    endless: bool = False
+    """Whether only the server can end it: a stream of replies to a single request."""
+    cut: bool = False
+    """Whether the server cancelled it, because it stops."""
     finished: bool = False
 
 

@@ -28,7 +28,6 @@ from svc.kit.inprocess.exchange import Exchange, Metadata, Status, checked_metad
 from svc.kit.inprocess.serving import serve
 from svc.kit.pipeline import HandlerTable
 
-_STOPPED = Status(grpc.StatusCode.UNAVAILABLE, "The service has stopped.")
 _TOO_LARGE = "SERVER: Received message larger than max ({} vs. {})"
 
 
@@ -40,7 +39,7 @@ class InProcessServer:
 
     def __init__(self, table: HandlerTable) -> None:
         self._table = table
-        self._open: dict[asyncio.Task[None], Exchange] = {}
+        self._serving: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
 
     def open(
         self, path: str, metadata: Metadata, timeout: float | None, request: bytes | None
@@ -57,21 +56,9 @@ class InProcessServer:
             exchange.decide(Status(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
         else:
             task = exchange.start(serve(exchange, method, request))
-            self._open[task] = exchange
-            task.add_done_callback(self._open.pop)
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         return exchange
-
-    async def stop(self, grace_s: float) -> None:
-        """Waits for the calls that are open, then cuts off those that are left.
-
-        Refusing new ones is the pipeline's part. Returns when every handler has ended.
-        """
-        if self._open:
-            await asyncio.wait(self._open, timeout=grace_s)
-        for exchange in list(self._open.values()):
-            exchange.cut(_STOPPED)
-        if self._open:
-            await asyncio.wait(self._open)
 
 
 class InProcessChannel(grpc.aio.Channel):

@@ -70,7 +70,7 @@ class Pipeline:
         self.phase = Phase.STARTING
         self._identities = identities
         self._metrics = metrics
-        self._in_flight = 0
+        self._open: dict[asyncio.Task[Any], Call] = {}
         self._log = get_logger(f"{service}.rpc")
 
     def begin(self, method: str, context: Context) -> tuple[Call, Mapping[str, str]]:
@@ -82,24 +82,26 @@ class Pipeline:
         now = time.monotonic()
         left: float | None = context.time_remaining()
         deadline = None if left is None else now + left
-        call = Call(context, method, now, deadline, trace_id=trace, traceparent=traceparent)
+        task = asyncio.current_task()
+        assert task is not None, "a call is served in a task"
+        call = Call(context, method, task, now, deadline, traceparent=traceparent)
         CURRENT_CALL.set(call)
         trace_id.set(trace)
-        self._in_flight += 1
+        self._open[call.task] = call
         self._metrics.begin(method)
         return call, headers
 
     def end(self, call: Call) -> None:
         """Closes the books of a call."""
         call.finished = True
-        self._in_flight -= 1
+        del self._open[call.task]
         self._metrics.end(call.method, call.status, time.monotonic() - call.started)
 
     def admit(self, call: Call, access: MethodAccess, headers: Mapping[str, str]) -> None:
         """Raises unless the service is open, there is room and time, and the caller may call."""
         if self.phase is not Phase.SERVING:
-            raise unavailable(self.phase.value, f"Service {self.service} is not open; try again.")
-        if self._in_flight > MOST_CALLS_IN_FLIGHT:
+            raise self._not_open()
+        if len(self._open) > MOST_CALLS_IN_FLIGHT:
             raise DomainError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 "TOO_MANY_CALLS",
@@ -129,7 +131,7 @@ class Pipeline:
         if isinstance(error, grpc.aio.AbortError):
             call.status = call.context.code().name
             return
-        if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+        if isinstance(error, asyncio.CancelledError) and call.task.cancelling() and not call.cut:
             late = call.deadline is not None and call.deadline <= time.monotonic()
             call.status = "DEADLINE_EXCEEDED" if late else "CANCELLED"
             return
@@ -142,9 +144,33 @@ class Pipeline:
             domain.code, domain.message, (*trailing, (STATUS_DETAILS_KEY, domain.status_details()))
         )
 
+    async def close(self, grace_s: float) -> None:
+        """Lets no more calls in and returns when all that were open have ended.
+
+        Streams that only the server can end are cut off now, the others after ``grace_s`` seconds;
+        their callers get UNAVAILABLE, SERVICE_STOPPED.
+        """
+        self.phase = Phase.STOPPED
+        self._cut(call for call in self._open.values() if call.endless)
+        if self._open:
+            await asyncio.wait(self._open, timeout=grace_s)
+        self._cut(self._open.values())
+        if self._open:
+            await asyncio.wait(self._open)
+
+    def _cut(self, calls: Iterable[Call]) -> None:
+        for call in tuple(calls):
+            call.cut = True
+            call.task.cancel()
+
+    def _not_open(self) -> DomainError:
+        return unavailable(self.phase.value, f"Service {self.service} is not open; try again.")
+
     def _to_domain(self, call: Call, error: BaseException) -> DomainError:
         if isinstance(error, DomainError):
             return error
+        if call.cut:
+            return self._not_open()
         if isinstance(error, grpc.aio.AioRpcError):
             known = _from_callee(error)
             if known is not None:
@@ -155,11 +181,6 @@ class Pipeline:
         # until its deadline.
         self._log.exception("call_failed", error, method=call.method, caller=call.caller)
         return DomainError(grpc.StatusCode.INTERNAL, "INTERNAL", INTERNAL_TEXT)
-
-
-def _cancelled_from_outside() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class Method:
@@ -186,6 +207,7 @@ class Method:
         call, headers = self._pipeline.begin(self._access.method, context)
         try:
             self._pipeline.admit(call, self._access, headers)
+            call.endless = self.streams_out and not self.streams_in
             reply = await self._behave(incoming, context)
             given: grpc.StatusCode | None = context.code()
             call.status = "OK" if given is None else given.name

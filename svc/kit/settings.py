@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     listen_host: str = "127.0.0.1"
     """The interface that gRPC and HTTP servers listen on."""
 
+    drain_ms: int = Field(default=0, ge=0, le=60_000)
+    """How long a stopping process reports not ready and still serves, milliseconds: longer than
+    whoever routes calls to it takes to notice. 0 where nothing does, as on a single machine."""
+
     instance: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """Name of this replica in leases: its own, and the same after a restart. Default: the host's
     name."""
