@@ -144,7 +144,7 @@ class Proof:
     async def _all_trades(self, count: int) -> list[marketdata_pb2.PublicTrade]:
         trades: list[marketdata_pb2.PublicTrade] = []
         deadline_ns = time.monotonic_ns() + _PATIENCE_NS
-        after = 1
+        after = 0
         newest = marketdata_pb2.ListTradesRequest(symbol=self._symbol, limit=_PAGE)
         while len(trades) < count and time.monotonic_ns() < deadline_ns:
             newest.after = after

@@ -75,7 +75,7 @@ class Reason(_message.Message):
     def __init__(self) -> None: ...
 
 class NewOrder(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "self_trade_group", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns")
+    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -84,7 +84,6 @@ class NewOrder(_message.Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     SELF_TRADE_MODE_FIELD_NUMBER: _ClassVar[int]
-    SELF_TRADE_GROUP_FIELD_NUMBER: _ClassVar[int]
     POST_ONLY_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
@@ -103,7 +102,6 @@ class NewOrder(_message.Message):
     type: _trading_pb2.OrderType.Value
     time_in_force: _trading_pb2.TimeInForce.Value
     self_trade_mode: _trading_pb2.SelfTradeMode.Value
-    self_trade_group: int
     post_only: bool
     reduce_only: bool
     price_ticks: int
@@ -114,7 +112,7 @@ class NewOrder(_message.Message):
     display_lots: int
     budget_tick_lots: int
     expires_at_unix_ns: int
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., self_trade_group: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ...) -> None: ...
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ...) -> None: ...
 
 class CancelOrder(_message.Message):
     __slots__ = ("order_id", "account_id", "instrument_id")
