@@ -1,0 +1,97 @@
+"""The folder of a journal: every access to its files, and nothing else.
+
+All durability hangs on this class, so a test can put another in its place that loses what a power
+failure would lose. Invariant: a file only grows; what `fdatasync` and `sync_names` returned from
+survives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from typing_extensions import Buffer
+
+_LOCK = "lock"
+_SUFFIX = ".journal"
+_MAX_PARTS = 512
+
+
+class FolderLocked(Exception):
+    """Another process writes this journal."""
+
+
+class Folder:
+    """Files of one folder, which must exist. Files are named by segment number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Becomes the one writer of the folder, until `unlock` or the end of the process."""
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FolderLocked(f"{self.path} is locked: another engine writes there") from None
+        self._lock = descriptor
+
+    def unlock(self) -> None:
+        """Lets another writer in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def file_name(self, number: int) -> str:
+        """Name of a segment's file."""
+        return f"{number:020d}{_SUFFIX}"
+
+    def numbers(self) -> list[int]:
+        """Numbers of the segments there are, ascending."""
+        return sorted(int(path.stem) for path in self.path.glob(f"*{_SUFFIX}"))
+
+    def create(self, number: int) -> int:
+        """Makes a segment's file and returns its descriptor; FileExistsError if it is there."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        return os.open(self.path / self.file_name(number), flags, 0o600)
+
+    def remove(self, number: int) -> None:
+        """Takes away a segment on which nothing counts."""
+        (self.path / self.file_name(number)).unlink()
+
+    def append(self, descriptor: int, parts: Sequence[Buffer]) -> None:
+        """Writes the parts behind the end; OSError when the disk takes less."""
+        for start in range(0, len(parts), _MAX_PARTS):
+            views = [memoryview(part) for part in parts[start : start + _MAX_PARTS]]
+            written = os.writev(descriptor, views)
+            for view in views:
+                rest = view[min(written, len(view)) :]
+                written -= min(written, len(view))
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+
+    def fdatasync(self, descriptor: int) -> None:
+        """Returns when all that was appended is on the disk."""
+        os.fdatasync(descriptor)
+
+    def sync_names(self) -> None:
+        """Returns when the files' names are on the disk."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Closes a segment's file."""
+        os.close(descriptor)
+
+    def read(self, number: int, offset: int = 0, length: int | None = None) -> bytes:
+        """Reads a part of a segment; shorter where the file ends."""
+        with (self.path / self.file_name(number)).open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read() if length is None else file.read(length)

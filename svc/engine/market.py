@@ -1,0 +1,354 @@
+"""A market: its engine and its journal tied together, in the order that loses nothing.
+
+Invariant: a batch is on the disk before it is matched; batch numbers are contiguous; time never
+falls; every event that anyone sees comes out of the journal again after any crash.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from svc.engine.book import Engine, chain
+from svc.engine.folder import Folder
+from svc.engine.frames import Frame, SegmentHeader
+from svc.engine.journal import SEGMENT_BYTES, Batch, Journal
+from svc.engine.journal_reader import JournalError
+from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES, Command, CommandKind
+from svc.engine.recovery import Recovered, apply_batch, recover
+from svc.kit.clock import Clock
+from svc.kit.errors import failed_precondition, invalid
+
+DIGEST_BYTES = 16
+_ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a consumer stands, or the log ends. An empty log id goes with sequence 0."""
+
+    log_id: bytes
+    sequence: int
+    running_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The events of one batch, `records` back to back. Number 0: time alone made them."""
+
+    batch_number: int
+    time_ns: int
+    first_sequence: int
+    previous_hash: int
+    running_hash: int
+    records: bytes
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.records) // RECORD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a batch: its events, or none when it was in the log already.
+
+    `sequence` is that of the last event made when the batch was done with.
+    """
+
+    number: int
+    sequence: int
+    events: EventBatch | None
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether the batch was skipped."""
+        return self.events is None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the market's log stands."""
+
+    position: Position
+    last_batch: int
+    last_digest: bytes
+    epoch: int
+    time_ns: int
+    live_orders: int
+    next_deadline_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookSnapshot:
+    """All live orders at one position: ORDER state records by instrument id."""
+
+    position: Position
+    instruments: dict[int, tuple[int, int, int]]
+    """Definition version, state and last trade price (0: none) by instrument id."""
+    orders: dict[int, bytes]
+
+
+class Market:
+    """One market. Its methods block on the disk; calls from several threads wait for each other."""
+
+    def __init__(self, recovered: Recovered, journal: Journal, clock: Clock, market: int) -> None:
+        """See `open_market`, which makes one."""
+        self.market = market
+        self._engine: Engine = recovered.engine
+        self._journal = journal
+        self._clock = clock
+        self._last_digest = recovered.last_digest
+        self._lock = threading.Lock()
+        if recovered.missing_events:
+            self._journal.append_events(recovered.missing_events)
+
+    def submit(self, batches: Sequence[Batch]) -> list[Outcome]:
+        """Takes batches in number order: all on the disk with one sync, then matched one by one.
+
+        Raises DomainError BATCH_GAP, DIGEST_MISMATCH or INVALID_BATCH before anything is taken, and
+        JournalError when the disk fails; then this market must be opened anew.
+        """
+        with self._lock:
+            fresh = self._fresh(batches)
+            known = batches[: len(batches) - len(fresh)]
+            outcomes = [Outcome(batch.number, self._engine.sequence, None) for batch in known]
+            frames = self._take(fresh) if fresh else []
+            return outcomes + [
+                Outcome(frame.batch_number, frame.first_sequence + frame.count - 1, _events(frame))
+                for frame in frames
+            ]
+
+    def advance(self) -> EventBatch | None:
+        """Lets time pass if something is due; returns the events it made, or None."""
+        with self._lock:
+            deadline = self._engine.next_deadline_ns
+            if deadline is None or self._clock.unix_ns() < deadline:
+                return None
+            return _events(self._take([Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME)])[0])
+
+    def status(self) -> Status:
+        """Where the log stands."""
+        with self._lock:
+            return Status(
+                self._position(), self._journal.last_batch, self._last_digest,
+                self._journal.epoch, self._engine.time_ns, self._engine.live_orders,
+                self._engine.next_deadline_ns,
+            )  # fmt: skip
+
+    def check_relay(self, highest_number: int, applied: Position) -> None:
+        """Refuses a relay whose outbox or applier contradicts this log.
+
+        Raises DomainError LOG_AHEAD_OF_OUTBOX when the log holds batches the outbox does not know,
+        and what `check_position` raises.
+        """
+        self.check_position(applied)
+        last = self._journal.last_batch
+        if last > highest_number:
+            raise failed_precondition(
+                "LOG_AHEAD_OF_OUTBOX",
+                f"the log holds batch {last}, the outbox ends at {highest_number}",
+                last_batch=str(last),
+                highest_number=str(highest_number),
+            )
+
+    def check_position(self, position: Position) -> None:
+        """Refuses a consumer whose position is not one of this log.
+
+        Raises DomainError LOG_FOREIGN, LOG_BEHIND_CONSUMER or HASH_MISMATCH.
+        """
+        with self._lock:
+            end = self._position()
+        if position.sequence == 0 and not position.log_id:
+            return
+        if position.log_id != end.log_id:
+            raise failed_precondition(
+                "LOG_FOREIGN",
+                f"the consumer follows log {position.log_id.hex()}, this is {end.log_id.hex()}",
+                log_id=end.log_id.hex(),
+            )
+        if position.sequence > end.sequence:
+            raise failed_precondition(
+                "LOG_BEHIND_CONSUMER",
+                f"the consumer has applied {position.sequence}, the log ends at {end.sequence}",
+                sequence=str(end.sequence),
+            )
+        stored = self._hash_at(position.sequence)
+        if stored != position.running_hash:
+            raise failed_precondition(
+                "HASH_MISMATCH",
+                f"at sequence {position.sequence} the consumer has hash "
+                f"{position.running_hash:016x}, the log {stored:016x}",
+                sequence=str(position.sequence),
+            )
+
+    def events_after(self, sequence: int) -> Iterator[EventBatch]:
+        """Yields the stored batches with events behind `sequence`, up to the end at the call.
+
+        The first batch is cut when `sequence` lies inside it. Reads the journal as it is iterated.
+        """
+        with self._lock:
+            end = self._engine.sequence
+        if sequence >= end:
+            return
+        for frame in self._journal.events_from(sequence + 1):
+            if frame.first_sequence > end:
+                return
+            yield _cut(_events(frame), sequence)
+
+    def snapshot(self) -> BookSnapshot:
+        """All live orders at this moment."""
+        with self._lock:
+            instruments = self._engine.instruments()
+            orders = {i: self._engine.orders(i) for i in sorted(instruments)}
+            return BookSnapshot(self._position(), instruments, orders)
+
+    def state_hash(self) -> tuple[Position, int]:
+        """The hash of the books' state and the position it belongs to."""
+        with self._lock:
+            return self._position(), self._engine.state_hash()
+
+    def close(self) -> None:
+        """Syncs and closes the journal; the folder stays locked until its owner unlocks it."""
+        with self._lock:
+            self._journal.close()
+
+    def _position(self) -> Position:
+        return Position(self._journal.log_id, self._engine.sequence, self._engine.running_hash)
+
+    def _hash_at(self, sequence: int) -> int:
+        if sequence == 0:
+            return 0
+        frame = next(self._journal.events_from(sequence))
+        inside = sequence - frame.first_sequence + 1
+        return chain(frame.hash_before, frame.records[: inside * RECORD_BYTES])
+
+    def _fresh(self, batches: Sequence[Batch]) -> list[Batch]:
+        # Those that the log does not hold; every rule is checked before anything is written.
+        expected = self._journal.last_batch + 1
+        fresh: list[Batch] = []
+        for batch in batches:
+            _check_form(batch)
+            if batch.number > expected:
+                raise failed_precondition(
+                    "BATCH_GAP",
+                    f"batch {batch.number} came, {expected} is next",
+                    number=str(batch.number),
+                    expected=str(expected),
+                )
+            if batch.number < expected:
+                self._check_digest(batch, fresh)
+            else:
+                fresh.append(batch)
+                expected += 1
+        return fresh
+
+    def _check_digest(self, batch: Batch, fresh: Sequence[Batch]) -> None:
+        if fresh and batch.number >= fresh[0].number:
+            raise invalid("INVALID_BATCH", f"batch {batch.number} came twice in one call")
+        if self._journal.digest_of(batch.number) != batch.digest:
+            raise failed_precondition(
+                "DIGEST_MISMATCH",
+                f"batch {batch.number} stands in the log with another digest",
+                number=str(batch.number),
+            )
+
+    def _take(self, batches: Sequence[Batch]) -> list[Frame]:
+        time_ns = max(self._clock.unix_ns(), self._engine.time_ns)
+        self._journal.rotate_if_full(self._head())
+        self._journal.append_commands(batches, time_ns)
+        frames = [apply_batch(self._engine, b.number, time_ns, b.commands) for b in batches]
+        if batches[-1].number:
+            self._last_digest = batches[-1].digest
+        self._journal.append_events(frames)
+        return frames
+
+    def _head(self) -> SegmentHeader:
+        return SegmentHeader(
+            self._journal.log_id, self.market, self._journal.epoch, 0, 0, self._journal.last_batch,
+            self._last_digest, self._engine.sequence, self._engine.running_hash,
+            self._engine.time_ns,
+        )  # fmt: skip
+
+
+def open_market(
+    folder: Folder,
+    *,
+    market: int,
+    epoch: int,
+    new_log_id: bytes,
+    clock: Clock,
+    report: Callable[[str], None],
+    segment_bytes: int = SEGMENT_BYTES,
+) -> Market:
+    """Recovers the market whose journal is in `folder`, or begins one with `new_log_id`.
+
+    The folder is locked by the caller and stays so. `epoch` is that of the writer's lease; one
+    below the journal's is refused. `report` gets a sentence about an unfinished end that was
+    dropped. Raises JournalError when the journal is damaged, foreign, or makes other events than
+    it holds.
+    """
+    recovered = recover(folder, report)
+    head = _next_head(recovered, market, epoch, new_log_id)
+    if recovered.unfinished:
+        folder.remove(recovered.unfinished)
+    journal = Journal(folder, head, recovered.index, segment_bytes)
+    return Market(recovered, journal, clock, market)
+
+
+def _next_head(recovered: Recovered, market: int, epoch: int, new_log_id: bytes) -> SegmentHeader:
+    engine, last = recovered.engine, recovered.header
+    head = SegmentHeader(
+        new_log_id, market, epoch, 1, 0, recovered.index.last_batch, recovered.last_digest,
+        engine.sequence, engine.running_hash, engine.time_ns,
+    )  # fmt: skip
+    if last is None:
+        return head
+    if last.market != market:
+        raise JournalError(
+            "JOURNAL_FOREIGN", f"the journal is of market {last.market}, not of {market}"
+        )
+    if epoch < last.epoch:
+        raise JournalError(
+            "JOURNAL_EPOCH", f"epoch {epoch} is below {last.epoch}, which has written already"
+        )
+    return replace(head, log_id=last.log_id, number=last.number + 1, previous_bytes=recovered.end)
+
+
+def _check_form(batch: Batch) -> None:
+    count, rest = divmod(len(batch.commands), RECORD_BYTES)
+    if batch.number < 1 or rest or not 1 <= count <= MAX_BATCH_COMMANDS:
+        raise invalid(
+            "INVALID_BATCH",
+            f"batch {batch.number} of {len(batch.commands)} bytes: a number from 1 on and 1 to "
+            f"{MAX_BATCH_COMMANDS} commands of {RECORD_BYTES} bytes are right",
+            number=str(batch.number),
+        )
+    if len(batch.digest) != DIGEST_BYTES:
+        raise invalid(
+            "INVALID_BATCH",
+            f"the digest of batch {batch.number} has {len(batch.digest)} bytes, not {DIGEST_BYTES}",
+            number=str(batch.number),
+        )
+
+
+def _events(frame: Frame) -> EventBatch:
+    return EventBatch(
+        frame.batch_number, frame.time_ns, frame.first_sequence, frame.hash_before,
+        frame.hash_after, bytes(frame.records),
+    )  # fmt: skip
+
+
+def _cut(batch: EventBatch, sequence: int) -> EventBatch:
+    # What of the batch stands behind `sequence`.
+    inside = sequence - batch.first_sequence + 1
+    if inside <= 0:
+        return batch
+    seen = batch.records[: inside * RECORD_BYTES]
+    return replace(
+        batch,
+        first_sequence=sequence + 1,
+        previous_hash=chain(batch.previous_hash, seen),
+        records=batch.records[inside * RECORD_BYTES :],
+    )

@@ -1,0 +1,118 @@
+"""Brings an engine to where its journal ends, and proves on the way that it is the same engine.
+
+Invariant: the engine that comes out has applied exactly the command frames that count, and made
+exactly the events that are stored, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from svc.engine.book import Engine
+from svc.engine.folder import Folder
+from svc.engine.frames import HEADER_BYTES, NO_DIGEST, Frame, FrameType, SegmentHeader
+from svc.engine.journal import FrameIndex
+from svc.engine.journal_reader import JournalError, JournalReader, Place
+from svc.engine.records import RECORD_BYTES, split_records
+
+
+@dataclass(slots=True)
+class Recovered:
+    """Where the log ends."""
+
+    engine: Engine
+    index: FrameIndex
+    header: SegmentHeader | None = None
+    """Of the last segment that counts; None for an empty folder."""
+    end: int = 0
+    """How many of its bytes count."""
+    unfinished: int = 0
+    """Number of a segment file behind it without a whole header; 0: none."""
+    last_digest: bytes = NO_DIGEST
+    missing_events: list[Frame] = field(default_factory=list)
+    """Events of batches that are stored without theirs, in order."""
+
+
+def apply_batch(engine: Engine, batch_number: int, time_ns: int, commands: bytes) -> Frame:
+    """Applies a batch and returns its events as a frame of epoch 0 that nothing has stored yet."""
+    first, before = engine.sequence + 1, engine.running_hash
+    events = bytes(engine.apply(commands, time_ns))
+    return Frame(
+        FrameType.EVENTS, batch_number, time_ns, 0, 0, events, NO_DIGEST, first, before,
+        engine.running_hash,
+    )  # fmt: skip
+
+
+def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
+    """Reads the whole journal and regenerates its events; raises JournalError on any difference."""
+    reader = JournalReader(folder, report)
+    recovered = Recovered(Engine(), FrameIndex())
+    waiting: deque[Frame] = deque()
+    for place, frame in reader.frames():
+        if place.offset == HEADER_BYTES:
+            _check_head(recovered, folder, reader.segment)
+        recovered.index.add(place, frame)
+        if frame.type == FrameType.COMMANDS:
+            waiting.append(_replay(recovered, folder, place, frame))
+        else:
+            _compare(folder, place, frame, waiting)
+    if reader.segments:
+        recovered.header, recovered.end = reader.segments[-1].header, reader.segments[-1].end
+    recovered.unfinished = reader.unfinished
+    recovered.missing_events = list(waiting)
+    return recovered
+
+
+def _check_head(recovered: Recovered, folder: Folder, head: SegmentHeader) -> None:
+    engine = recovered.engine
+    says = (head.last_batch, head.last_digest, head.sequence, head.running_hash, head.time_ns)
+    found = (
+        recovered.index.last_batch,
+        recovered.last_digest,
+        engine.sequence,
+        engine.running_hash,
+        engine.time_ns,
+    )
+    if says != found:
+        why = f"the log before the segment ends at {found}, the segment says {says}"
+        raise _refused("REPLAY_DIVERGED", why, folder, Place(head.number, 0))
+
+
+def _replay(recovered: Recovered, folder: Folder, place: Place, frame: Frame) -> Frame:
+    engine = recovered.engine
+    if frame.batch_number:
+        # The index has counted this batch in already.
+        if frame.batch_number != recovered.index.last_batch:
+            why = f"batch {frame.batch_number} stands where {recovered.index.last_batch} belongs"
+            raise _refused("JOURNAL_CORRUPT", why, folder, place)
+        recovered.last_digest = frame.digest
+    if frame.time_ns < engine.time_ns:
+        raise _refused("JOURNAL_CORRUPT", "time falls from one batch to the next", folder, place)
+    return apply_batch(engine, frame.batch_number, frame.time_ns, bytes(frame.records))
+
+
+def _compare(folder: Folder, place: Place, stored: Frame, waiting: deque[Frame]) -> None:
+    if not waiting:
+        raise _refused("JOURNAL_CORRUPT", "events without a batch", folder, place)
+    made = waiting.popleft()
+    if made.records != stored.records:
+        sequence = made.first_sequence + _first_difference(made.records, stored.records)
+        why = f"the event with sequence {sequence} comes out differently than it is stored"
+        raise _refused("REPLAY_DIVERGED", why, folder, place)
+    for name in ("batch_number", "time_ns", "first_sequence", "hash_before", "hash_after"):
+        if getattr(made, name) != getattr(stored, name):
+            why = f"{name} is {getattr(stored, name)}, comes out as {getattr(made, name)}"
+            raise _refused("REPLAY_DIVERGED", why, folder, place)
+
+
+def _first_difference(made: bytes | memoryview, stored: bytes | memoryview) -> int:
+    for at, (a, b) in enumerate(zip(split_records(made), split_records(stored), strict=False)):
+        if a != b:
+            return at
+    return min(len(made), len(stored)) // RECORD_BYTES
+
+
+def _refused(reason: str, why: str, folder: Folder, place: Place) -> JournalError:
+    return JournalError(reason, why, file=folder.file_name(place.segment), offset=place.offset)

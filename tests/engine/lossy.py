@@ -1,0 +1,122 @@
+"""A journal folder that loses what a power failure loses, and flows of batches for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from svc.engine.folder import Folder
+from svc.engine.frames import SECTOR_BYTES
+from svc.engine.journal import Batch
+from svc.engine.market import Market, open_market
+from svc.engine.records import pack_commands
+from svc.kit.clock import FakeClock
+from tests.engine.flows import START_NS, Flow
+
+LOG_ID = bytes(range(16))
+
+
+class PowerFailed(Exception):
+    """The machine went dark inside a sync."""
+
+
+class LossyFolder(Folder):
+    """Knows of every file how much of it has been synced, and syncs nothing really.
+
+    The power fails inside sync number `syncs`; what that one should have saved may be lost.
+    """
+
+    def __init__(self, path: Path, syncs: int) -> None:
+        super().__init__(path)
+        self._syncs = syncs
+        self._numbers: dict[int, int] = {}
+        self._durable: dict[int, int] = {}
+        self._named: set[int] = set()
+
+    def create(self, number: int) -> int:
+        descriptor = super().create(number)
+        self._numbers[descriptor] = number
+        self._durable[number] = 0
+        return descriptor
+
+    def fdatasync(self, descriptor: int) -> None:
+        self._syncs -= 1
+        if self._syncs == 0:
+            raise PowerFailed
+        self._durable[self._numbers[descriptor]] = os.fstat(descriptor).st_size
+
+    def sync_names(self) -> None:
+        self._named.update(self._durable)
+
+    def lose_power(self, target: Path, draw: random.Random) -> None:
+        """Copies to `target` what is left: all that was synced, and of the rest what luck kept."""
+        keeps_rest = draw.random() < 0.7
+        for number, durable in self._durable.items():
+            if number not in self._named:
+                continue
+            content = bytearray(self.read(number))
+            if keeps_rest:
+                del content[draw.randint(durable, len(content)) :]
+                for sector in range(0, len(content), SECTOR_BYTES):
+                    if sector >= durable and draw.random() < 0.3:
+                        end = min(sector + SECTOR_BYTES, len(content))
+                        content[sector:end] = bytes(end - sector)
+            else:
+                del content[durable:]
+            (target / self.file_name(number)).write_bytes(content)
+
+
+class ForgetfulFolder(LossyFolder):
+    """The planted fault: says it has synced what was appended, and has not."""
+
+    def fdatasync(self, descriptor: int) -> None:
+        is_new = os.fstat(descriptor).st_size <= SECTOR_BYTES
+        durable = dict(self._durable)
+        super().fdatasync(descriptor)
+        if not is_new:
+            self._durable = durable
+
+
+def digest_of(commands: bytes) -> bytes:
+    """As the outbox makes it."""
+    return hashlib.blake2b(commands, digest_size=16).digest()
+
+
+def numbered(commands: bytes, number: int) -> Batch:
+    """A batch with its digest."""
+    return Batch(number, digest_of(commands), commands)
+
+
+def flow_batches(seed: int, count: int, size: int = 6) -> Iterator[Batch]:
+    """A seeded flow as numbered batches, the instruments first."""
+    flow = Flow(seed)
+    yield numbered(pack_commands(flow.opening()), 1)
+    number = 2
+    for commands, _ in flow.batches(count, size):
+        if commands:
+            yield numbered(pack_commands(commands), number)
+            number += 1
+
+
+def a_market(
+    folder: Folder,
+    clock: FakeClock | None = None,
+    *,
+    epoch: int = 1,
+    market: int = 1,
+    segment_bytes: int = 64 << 20,
+    reports: list[str] | None = None,
+) -> Market:
+    """Opens a market with a clock that stands unless the test moves it."""
+    return open_market(
+        folder,
+        market=market,
+        epoch=epoch,
+        new_log_id=LOG_ID,
+        clock=clock or FakeClock(START_NS),
+        report=(reports if reports is not None else []).append,
+        segment_bytes=segment_bytes,
+    )
