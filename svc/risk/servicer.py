@@ -22,6 +22,7 @@ from svc.risk.wire import (
 )
 
 MAX_ITEMS = 4_096
+METADATA_TIMEOUT_S = 2.0
 
 _PASSED = risk_pb2.CheckResult()
 
@@ -50,7 +51,9 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
 
     async def learn_instruments(self) -> None:
         """Reads the instruments from metadata. Raises AioRpcError when it is away."""
-        listed = await self._metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+        listed = await self._metadata.ListInstruments(
+            metadata_pb2.ListInstrumentsRequest(), timeout=METADATA_TIMEOUT_S
+        )
         self._rulebook.learn_instruments(instruments_of(listed))
 
     async def PreTradeCheck(
