@@ -186,6 +186,7 @@ class Host:
     def _runtime(self, hosted: HostedService) -> Runtime:
         return Runtime(
             name=hosted.name,
+            address=self._endpoints[hosted.name].target,
             clock=self._clock,
             registry=hosted.registry,
             settings=self._settings,

@@ -24,6 +24,8 @@ class Runtime:
 
     name: str
     """The service's name in the topology."""
+    address: str
+    """Where callers reach this instance (host:port or unix:/path): what its leases say."""
     clock: Clock
     registry: CollectorRegistry
     """The service's own figures, shown at /metrics on its HTTP port."""
