@@ -1,0 +1,27 @@
+"""The engine's own settings."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from svc.kit.settings import Settings
+
+_SMALLEST_SEGMENT = 1 << 20
+
+
+class EngineSettings(Settings):
+    """The process's settings, and what the engine adds."""
+
+    journal_dir: Path
+    """MESH_JOURNAL_DIR: the folder that holds a journal for each market. On a disk that keeps what
+    fdatasync promised. Required."""
+
+    journal_segment_bytes: int = Field(default=64 << 20, ge=_SMALLEST_SEGMENT)
+    """MESH_JOURNAL_SEGMENT_BYTES: a segment that has grown to this is followed by the next."""
+
+    @field_validator("journal_dir")
+    @classmethod
+    def _is_folder(cls, folder: Path) -> Path:
+        if not folder.is_dir():
+            raise ValueError("must be a folder; `mesh up` makes one")
+        return folder

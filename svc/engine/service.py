@@ -1,0 +1,125 @@
+"""The engine put together: lease, journal, recovery, writer, and who may ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Mapping
+
+import grpc
+from engine.v1 import engine_pb2_grpc
+
+from svc.engine.config import EngineSettings
+from svc.engine.folder import Folder
+from svc.engine.market import Market, open_market
+from svc.engine.servicer import EngineServicer
+from svc.engine.writer import Figures, MarketWriter
+from svc.kit.errors import not_leader, unavailable
+from svc.kit.lease import Lease, LeaseLost
+from svc.kit.log import get_logger
+from svc.kit.runtime import Runtime
+from svc.kit.service import Check, Service
+from svc.topology import MARKET
+
+LOG_ID_BYTES = 16
+
+log = get_logger("engine")
+
+
+def create(runtime: Runtime) -> Service:
+    """The engine's composition root."""
+    return EngineService(runtime, EngineSettings.of(runtime.settings))
+
+
+class EngineService:
+    """The life of the engine; see kit.service.Service.
+
+    It serves as a standby until the lease of its market is its own and the journal is read.
+    """
+
+    name = "engine"
+
+    def __init__(self, runtime: Runtime, settings: EngineSettings) -> None:
+        self._runtime = runtime
+        self._settings = settings
+        self._figures = Figures(runtime.registry)
+        self._folder = Folder(settings.journal_dir / f"market-{MARKET}")
+        self._lease: Lease | None = None
+        self._writer: MarketWriter | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """See Service."""
+        servicer = EngineServicer(self._lead, self._runtime.clock)
+        engine_pb2_grpc.add_EngineServiceServicer_to_server(servicer, server)
+
+    async def start(self) -> None:
+        """Stands by; takes the market over as soon as nobody else leads it."""
+        self._folder.path.mkdir(mode=0o700, exist_ok=True)
+        self._spawn(self._take_over())
+
+    async def stop(self) -> None:
+        """See Service."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._writer is not None:
+            await self._writer.close()
+        self._folder.unlock()
+        if self._lease is not None:
+            await self._lease.release()
+
+    def checks(self) -> Mapping[str, Check]:
+        """The market must be led here: a standby is alive, but nobody's orders go to it."""
+        return {"market": self._check_market}
+
+    async def _take_over(self) -> None:
+        database = await self._runtime.database()
+        self._lease = Lease(
+            database, f"market-{MARKET}", self._settings.instance, self._runtime.address
+        )
+        epoch = await self._lease.acquire()
+        self._folder.lock()
+        market = await asyncio.to_thread(self._recover, epoch)
+        self._writer = MarketWriter(market, self._runtime.clock, self._figures, self._runtime.fail)
+        self._spawn(self._writer.keep_time())
+        self._spawn(self._watch(self._lease))
+        log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)
+
+    def _recover(self, epoch: int) -> Market:
+        return open_market(
+            self._folder,
+            market=MARKET,
+            epoch=epoch,
+            new_log_id=secrets.token_bytes(LOG_ID_BYTES),
+            clock=self._runtime.clock,
+            report=lambda sentence: log.warning("journal_end_dropped", detail=sentence),
+            segment_bytes=self._settings.journal_segment_bytes,
+        )
+
+    async def _watch(self, held: Lease) -> None:
+        await held.lost.wait()
+        raise LeaseLost(f"market-{MARKET}", held.epoch, "another engine may lead")
+
+    def _lead(self, market: int) -> MarketWriter:
+        if market != MARKET:
+            raise unavailable(
+                "UNKNOWN_MARKET", f"market {market} is not led here", market=str(market)
+            )
+        if self._writer is None:
+            raise not_leader("")
+        return self._writer
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._runtime.fail(error)
+
+    async def _check_market(self) -> None:
+        if self._writer is None:
+            raise not_leader("")

@@ -1,0 +1,217 @@
+"""engine.v1 on the wire: thin, for the market's writer and its feed do the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from trading.v1 import trading_pb2
+
+from svc.engine import wire
+from svc.engine.feed import last_sequence, without_orders
+from svc.engine.journal import Batch
+from svc.engine.live_orders import live_orders
+from svc.engine.market import Outcome, Position
+from svc.engine.writer import MarketWriter
+from svc.kit.call import Context
+from svc.kit.clock import Clock
+from svc.kit.errors import invalid
+
+HEARTBEAT_S = 1.0
+_MOST_IN_FLIGHT = 64
+_ORDERS_A_PART = 4096
+
+
+class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
+    """Serves the markets that `lead` finds; it raises NOT_LEADER for one that is led elsewhere."""
+
+    def __init__(self, lead: Callable[[int], MarketWriter], clock: Clock) -> None:
+        self._lead = lead
+        self._clock = clock
+
+    async def Submit(
+        self, request_iterator: AsyncIterator[engine_pb2.SubmitRequest], context: Context
+    ) -> AsyncIterator[engine_pb2.SubmitResponse]:
+        """See the contract."""
+        hello = (await anext(request_iterator)).hello
+        writer = self._lead(hello.market)
+        await writer.check_relay(hello.highest_number, _position(hello.applied))
+        status = await writer.status()
+        yield engine_pb2.SubmitResponse(
+            welcome=engine_pb2.Welcome(last_number=status.last_batch, position=writer.position())
+        )
+        async with aclosing(_in_order(writer, request_iterator)) as outcomes:
+            async for outcome in outcomes:
+                yield engine_pb2.SubmitResponse(done=_done(outcome))
+
+    async def PlaceOrder(
+        self, request: engine_pb2.PlaceOrderRequest, context: Context
+    ) -> engine_pb2.PlaceOrderResponse:
+        """See the contract."""
+        command = records_pb2.Command(new_order=request.order)
+        outcome = await self._submit_one(request.market, request.number, request.digest, command)
+        return engine_pb2.PlaceOrderResponse(done=_done(outcome))
+
+    async def CancelOrder(
+        self, request: engine_pb2.CancelOrderRequest, context: Context
+    ) -> engine_pb2.CancelOrderResponse:
+        """See the contract."""
+        command = records_pb2.Command(cancel_order=request.cancel)
+        outcome = await self._submit_one(request.market, request.number, request.digest, command)
+        return engine_pb2.CancelOrderResponse(done=_done(outcome))
+
+    async def StreamEvents(
+        self, request: engine_pb2.StreamEventsRequest, context: Context
+    ) -> AsyncIterator[engine_pb2.StreamEventsResponse]:
+        """See the contract."""
+        writer = self._lead(request.market)
+        await writer.check_position(_position(request.after))
+        sequence = request.after.sequence
+        while True:
+            messages = writer.feed.after(sequence)
+            if messages is None:
+                messages = await writer.stored_after(sequence)
+            for message in messages:
+                sequence = last_sequence(message)
+                wanted = without_orders(message) if request.instruments_only else message
+                if wanted is not None:
+                    yield wanted
+            if not messages and not await _moved(writer, sequence):
+                yield self._heartbeat(writer)
+
+    async def SnapshotOrders(
+        self, request: engine_pb2.SnapshotOrdersRequest, context: Context
+    ) -> AsyncIterator[engine_pb2.SnapshotOrdersResponse]:
+        """See the contract."""
+        snapshot = await self._lead(request.market).snapshot()
+        part = engine_pb2.SnapshotOrdersResponse(
+            position=trading_pb2.LogPosition(
+                log_id=snapshot.position.log_id.hex(),
+                sequence=snapshot.position.sequence,
+                running_hash=snapshot.position.running_hash,
+            ),
+            instruments=[
+                engine_pb2.InstrumentState(
+                    instrument_id=instrument_id,
+                    version=version,
+                    state=trading_pb2.MarketState.Value.Name(state),
+                    last_price_ticks=last_price,
+                )
+                for instrument_id, (version, state, last_price) in snapshot.instruments.items()
+            ],
+        )
+        for records in snapshot.orders.values():
+            for order in live_orders(records):
+                part.orders.append(order)
+                if len(part.orders) == _ORDERS_A_PART:
+                    yield part
+                    part = engine_pb2.SnapshotOrdersResponse(position=part.position)
+        yield part
+
+    async def GetStatus(
+        self, request: engine_pb2.GetStatusRequest, context: Context
+    ) -> engine_pb2.GetStatusResponse:
+        """See the contract."""
+        writer = self._lead(request.market)
+        status = await writer.status()
+        return engine_pb2.GetStatusResponse(
+            last_number=status.last_batch,
+            position=writer.position(),
+            epoch=status.epoch,
+            live_orders=status.live_orders,
+            state_hash=await writer.state_hash(),
+        )
+
+    async def _submit_one(
+        self, market: int, number: int, digest: bytes, command: records_pb2.Command
+    ) -> Outcome:
+        batch = records_pb2.CommandBatch(
+            market=market, number=number, digest=digest, commands=[command]
+        )
+        return await self._lead(market).submit(_records(batch, market))
+
+    def _heartbeat(self, writer: MarketWriter) -> engine_pb2.StreamEventsResponse:
+        now = Timestamp()
+        now.FromNanoseconds(self._clock.unix_ns())
+        beat = engine_pb2.Heartbeat(position=writer.position(), time=now)
+        return engine_pb2.StreamEventsResponse(heartbeat=beat)
+
+
+async def _in_order(
+    writer: MarketWriter, requests: AsyncIterator[engine_pb2.SubmitRequest]
+) -> AsyncGenerator[Outcome, None]:
+    """Outcomes in the order of the requests, while later ones are read already."""
+    in_flight: deque[asyncio.Task[Outcome]] = deque()
+    room = asyncio.Semaphore(_MOST_IN_FLIGHT)
+    arrived = asyncio.Event()
+
+    async def read() -> None:
+        async for request in requests:
+            await room.acquire()
+            batch = _records(request.batch, writer.number)
+            in_flight.append(asyncio.create_task(writer.submit(batch)))
+            arrived.set()
+
+    reader = asyncio.create_task(read())
+    reader.add_done_callback(lambda _: arrived.set())
+    try:
+        while in_flight or not reader.done():
+            if not in_flight:
+                await arrived.wait()
+                arrived.clear()
+                continue
+            yield await in_flight[0]
+            in_flight.popleft()
+            room.release()
+        await reader
+    finally:
+        reader.cancel()
+        for task in in_flight:
+            task.cancel()
+        await asyncio.gather(reader, *in_flight, return_exceptions=True)
+
+
+async def _moved(writer: MarketWriter, sequence: int) -> bool:
+    """Whether an event came within the time of a heartbeat."""
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            while writer.feed.sequence == sequence:
+                await writer.feed.changed()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _records(batch: records_pb2.CommandBatch, market: int) -> Batch:
+    if batch.market != market:
+        raise invalid(
+            "WRONG_MARKET",
+            f"batch {batch.number} is of market {batch.market}, the stream of market {market}",
+            market=str(batch.market),
+        )
+    try:
+        return Batch(batch.number, batch.digest, wire.pack_commands(batch))
+    except wire.MalformedBatch as error:
+        raise invalid("INVALID_BATCH", str(error), number=str(batch.number)) from None
+
+
+def _position(position: trading_pb2.LogPosition) -> Position:
+    try:
+        log_id = bytes.fromhex(position.log_id)
+    except ValueError:
+        raise invalid(
+            "INVALID_LOG_ID",
+            f"log id {position.log_id!r} must be 32 hexadecimal digits, or empty",
+            log_id=position.log_id,
+        ) from None
+    return Position(log_id, position.sequence, position.running_hash)
+
+
+def _done(outcome: Outcome) -> engine_pb2.BatchDone:
+    return engine_pb2.BatchDone(
+        number=outcome.number, sequence=outcome.sequence, duplicate=outcome.is_duplicate
+    )

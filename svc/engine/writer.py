@@ -1,0 +1,178 @@
+"""The one writer of a market: takes batches from the network to the disk and events back.
+
+Invariant: batches reach the market in number order, one group at a time, and their events are
+published in the order of their sequences. The disk is waited for in a thread, never in the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from engine.v1 import engine_pb2
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from trading.v1 import trading_pb2
+
+from svc.engine.feed import Feed, to_message
+from svc.engine.journal import Batch
+from svc.engine.journal_reader import JournalError
+from svc.engine.market import BookSnapshot, EventBatch, Market, Outcome, Position, Status
+from svc.kit.batcher import Batcher
+from svc.kit.clock import Clock
+
+T = TypeVar("T")
+_Message = engine_pb2.StreamEventsResponse
+
+_MOST_BATCHES = 64
+_MOST_WAITING = 256
+_LONGEST_WAIT_NS = 1_000_000_000
+_PAGE = 64
+
+
+class Figures:
+    """What a market tells Prometheus."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = Counter("engine_events_total", "Events made", registry=registry)
+        self.group_batches = Histogram(
+            "engine_group_batches",
+            "Batches that shared one fdatasync",
+            registry=registry,
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+        )
+
+
+class MarketWriter:
+    """A market that is led here. Made in the event loop after recovery."""
+
+    def __init__(
+        self,
+        market: Market,
+        clock: Clock,
+        figures: Figures,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """`fail` ends the process: a journal that could not be written is opened anew."""
+        self._fail = fail
+        self.number = market.market
+        self._market = market
+        self._clock = clock
+        self._figures = figures
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"market-{market.market}")
+        self._turn = asyncio.Lock()
+        self._moved = asyncio.Event()
+        status = market.status()
+        self.log_id = status.position.log_id.hex()
+        self._deadline_ns = status.next_deadline_ns
+        self.feed = Feed(status.position.sequence, status.position.running_hash)
+        self._batches: Batcher[Batch, Outcome] = Batcher(
+            self._submit, max_items=_MOST_BATCHES, max_waiting=_MOST_WAITING
+        )
+
+    async def submit(self, batch: Batch) -> Outcome:
+        """Durable and matched when it returns. Raises what Market.submit raises."""
+        return await self._batches.submit(batch)
+
+    async def check_relay(self, highest_number: int, applied: Position) -> None:
+        """See Market.check_relay."""
+        await self._run(self._market.check_relay, highest_number, applied)
+
+    async def check_position(self, position: Position) -> None:
+        """See Market.check_position."""
+        await self._run(self._market.check_position, position)
+
+    async def stored_after(self, sequence: int) -> list[engine_pb2.StreamEventsResponse]:
+        """The next batches behind `sequence` from the journal, at most a page of them."""
+        return await self._run(self._read_page, sequence)
+
+    async def status(self) -> Status:
+        """See Market.status."""
+        return await self._run(self._market.status)
+
+    async def state_hash(self) -> int:
+        """Hash of the books' state."""
+        return (await self._run(self._market.state_hash))[1]
+
+    async def snapshot(self) -> BookSnapshot:
+        """See Market.snapshot."""
+        return await self._run(self._market.snapshot)
+
+    async def keep_time(self) -> None:
+        """Let time pass in the market whenever something is due. Runs until cancelled."""
+        while True:
+            self._moved.clear()
+            wait_ns = _LONGEST_WAIT_NS
+            if self._deadline_ns is not None:
+                wait_ns = min(wait_ns, self._deadline_ns - self._clock.unix_ns())
+            if wait_ns > 0:
+                await _first_of(self._moved.wait(), wait_ns)
+                continue
+            async with self._turn:
+                self._publish(await self._run(self._advance))
+
+    async def close(self) -> None:
+        """Finish what is in flight and close the journal."""
+        await self._batches.close()
+        await self._run(self._market.close)
+        self._executor.shutdown()
+
+    def position(self) -> trading_pb2.LogPosition:
+        """The end of the event log."""
+        return trading_pb2.LogPosition(
+            log_id=self.log_id,
+            sequence=self.feed.sequence,
+            running_hash=self.feed.running_hash,
+        )
+
+    async def _submit(self, batches: list[Batch]) -> Sequence[Outcome]:
+        async with self._turn:
+            outcomes, messages = await self._run(self._take, batches)
+            self._publish(messages)
+        self._figures.group_batches.observe(len(batches))
+        return outcomes
+
+    def _take(self, batches: list[Batch]) -> tuple[list[Outcome], list[_Message]]:
+        try:
+            outcomes = self._market.submit(batches)
+        except (JournalError, OSError) as error:
+            self._fail(error)
+            raise
+        return outcomes, self._messages([o.events for o in outcomes if o.events is not None])
+
+    def _advance(self) -> list[_Message]:
+        events = self._market.advance()
+        return [] if events is None else self._messages([events])
+
+    def _messages(self, batches: Sequence[EventBatch]) -> list[_Message]:
+        self._deadline_ns = self._market.status().next_deadline_ns
+        return [to_message(self.number, self.log_id, batch) for batch in batches if batch.count]
+
+    def _publish(self, messages: Sequence[_Message]) -> None:
+        for message in messages:
+            self.feed.publish(message)
+            self._figures.events.inc(len(message.batch.events))
+        self._moved.set()
+
+    def _read_page(self, sequence: int) -> list[_Message]:
+        page: list[_Message] = []
+        for batch in self._market.events_after(sequence):
+            if batch.count:
+                page.append(to_message(self.number, self.log_id, batch))
+            if len(page) == _PAGE:
+                break
+        return page
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, partial(work, *arguments))
+
+
+async def _first_of(awaited: Awaitable[object], wait_ns: int) -> None:
+    try:
+        async with asyncio.timeout(wait_ns / 1_000_000_000):
+            await awaited
+    except TimeoutError:
+        return
