@@ -12,8 +12,8 @@ def text(steps: int, scale: int) -> str:
     return audit_book.canonical(f"{steps}e-{scale}")
 
 
-def test_both_readings_of_btcusdt_agree_on_tape_and_books(captures: Path) -> None:
-    paths = [captures / "spot_btcusdt_20240808.gz", captures / "spot_btcusdt_20240809.gz"]
+def test_both_readings_of_btcusdt_agree_on_tape_and_books(shared_data: Path) -> None:
+    paths = [shared_data / "spot_btcusdt_20240808.gz", shared_data / "spot_btcusdt_20240809.gz"]
     found = capture.survey(paths)
     audited_books = audit_book.books(paths)
     audited_trades = audit_book.trades(paths)

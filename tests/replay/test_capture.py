@@ -80,8 +80,10 @@ def places(*paths: Path) -> Counter[str]:
     return counts
 
 
-def test_two_files_of_btcusdt_are_one_session(captures: Path) -> None:
-    found = survey([captures / "spot_btcusdt_20240808.gz", captures / "spot_btcusdt_20240809.gz"])
+def test_two_files_of_btcusdt_are_one_session(shared_data: Path) -> None:
+    found = survey(
+        [shared_data / "spot_btcusdt_20240808.gz", shared_data / "spot_btcusdt_20240809.gz"]
+    )
     assert found.symbol == "BTCUSDT"
     assert found.trades == 19_904
     assert found.quantity == "437.91552"
@@ -91,13 +93,15 @@ def test_two_files_of_btcusdt_are_one_session(captures: Path) -> None:
     assert found.last_trade_ms == 1_723_161_905_800
 
 
-def test_trades_and_diffs_of_btcusdt_disagree_as_often_as_is_known(captures: Path) -> None:
-    counts = places(captures / "spot_btcusdt_20240808.gz", captures / "spot_btcusdt_20240809.gz")
+def test_trades_and_diffs_of_btcusdt_disagree_as_often_as_is_known(shared_data: Path) -> None:
+    counts = places(
+        shared_data / "spot_btcusdt_20240808.gz", shared_data / "spot_btcusdt_20240809.gz"
+    )
     assert counts == {"best": 8_988, "deeper": 7_288, "absent": 3_627, "before the book": 1}
 
 
-def test_ethusdt_is_read_the_same_way(captures: Path) -> None:
-    found = survey([captures / "spot_ethusdt_20240808.gz"])
+def test_ethusdt_is_read_the_same_way(shared_data: Path) -> None:
+    found = survey([shared_data / "spot_ethusdt_20240808.gz"])
     assert (found.symbol, found.trades, found.tick, found.lot) == (
         "ETHUSDT",
         6_106,
@@ -106,26 +110,30 @@ def test_ethusdt_is_read_the_same_way(captures: Path) -> None:
     )
 
 
-def test_futures_file_is_refused_at_its_first_diff(captures: Path) -> None:
-    error = refusal(captures / "usdm_btcusdt_20240808.gz")
+def test_futures_file_is_refused_at_its_first_diff(shared_data: Path) -> None:
+    error = refusal(shared_data / "usdm_btcusdt_20240808.gz")
     assert error.line == 1
     assert "futures" in error.wrong
 
 
-def test_second_file_alone_has_no_snapshot(captures: Path) -> None:
-    error = refusal(captures / "spot_btcusdt_20240809.gz")
+def test_second_file_alone_has_no_snapshot(shared_data: Path) -> None:
+    error = refusal(shared_data / "spot_btcusdt_20240809.gz")
     assert error.line == 0
     assert "none of its 58325 lines is a depth snapshot" in error.wrong
 
 
-def test_files_of_two_symbols_are_no_session(captures: Path) -> None:
-    error = refusal(captures / "spot_btcusdt_20240808.gz", captures / "spot_ethusdt_20240808.gz")
+def test_files_of_two_symbols_are_no_session(shared_data: Path) -> None:
+    error = refusal(
+        shared_data / "spot_btcusdt_20240808.gz", shared_data / "spot_ethusdt_20240808.gz"
+    )
     assert (error.path.name, error.line) == ("spot_ethusdt_20240808.gz", 2)
     assert error.wrong == "a line of ETHUSDT in a session of BTCUSDT"
 
 
-def test_gzip_file_that_breaks_off_is_refused_with_the_line(captures: Path, tmp_path: Path) -> None:
-    packed = (captures / "spot_ethusdt_20240808.gz").read_bytes()
+def test_gzip_file_that_breaks_off_is_refused_with_the_line(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    packed = (shared_data / "spot_ethusdt_20240808.gz").read_bytes()
     path = tmp_path / "half.gz"
     path.write_bytes(packed[: len(packed) // 2])
     error = refusal(path)
@@ -133,8 +141,8 @@ def test_gzip_file_that_breaks_off_is_refused_with_the_line(captures: Path, tmp_
     assert error.wrong == "the gzip stream breaks off"
 
 
-def test_gzip_file_with_a_flipped_byte_is_refused(captures: Path, tmp_path: Path) -> None:
-    packed = bytearray((captures / "spot_ethusdt_20240808.gz").read_bytes())
+def test_gzip_file_with_a_flipped_byte_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    packed = bytearray((shared_data / "spot_ethusdt_20240808.gz").read_bytes())
     packed[len(packed) // 2] ^= 0xFF
     path = tmp_path / "flipped.gz"
     path.write_bytes(packed)
