@@ -22,7 +22,7 @@ lock = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-dev build up test soak lint type proto proto-image gen gen-check edge-check lock clean
+.PHONY: help setup setup-dev build up test soak lint type proto proto-image gen gen-check lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -20,9 +20,8 @@ BUF = Path(sys.executable).with_name("buf")
 GEN = ROOT / "gen"
 IMAGE = ROOT / "protos" / "image.binpb"
 # protoc's own types do not say what an extension holds; mypy-protobuf's do.
-EXTENSION_TYPES = json.dumps(
-    {"version": "v2", "plugins": [{"local": "protoc-gen-mypy", "opt": "quiet", "out": "."}]}
-)
+MYPY_PLUGIN = {"local": "protoc-gen-mypy", "opt": "quiet", "out": ".", "strategy": "all"}
+EXTENSION_TYPES = json.dumps({"version": "v2", "plugins": [MYPY_PLUGIN]})
 EXTENDING = ["--path", "protos/kit", "--path", "protos/vendor/buf"]
 VENDORED = ["--exclude-path", "protos/vendor/google", "--exclude-path", "protos/vendor/buf"]
 
