@@ -7,9 +7,9 @@ import asyncio
 
 from metadata.v1 import metadata_pb2
 
+from svc.kit.symbols import SymbolIndex
 from svc.metadata.catalog import Catalog, Kind
 from svc.metadata.store import Store
-from svc.metadata.symbols import SymbolIndex
 from svc.metadata.wire import asset_message, instrument_message, market_message
 
 

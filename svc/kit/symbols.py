@@ -1,6 +1,6 @@
 """Symbols as people type them: any case, and spot without its hyphens where that is unambiguous.
 
-Keeps: a text names at most one market. Pure; order and market data use it too.
+Keeps: a text names at most one market. Pure.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 import pytest
 
 from svc.kit.errors import DomainError
-from svc.metadata.symbols import SymbolIndex
+from svc.kit.symbols import SymbolIndex
 
 INDEX = SymbolIndex(["BTC-USDT", "ETH-BTC", "A-BC", "AB-C"], ["BTCUSDT-PERP"])
 
