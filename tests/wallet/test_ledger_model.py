@@ -1,0 +1,65 @@
+"""The ledger in memory answers and stands as its model does, whatever is asked in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import settings
+
+from svc.kit.errors import DomainError
+from svc.wallet.ledger import Ledger
+from svc.wallet.memory import OPEN, ClosedHold, HoldKey, HoldState, Memory, Transfer
+from svc.wallet.operations import Operation
+from tests.wallet.machine import Balances, LedgerMachine, OpenHolds
+from tests.wallet.worlds import small_catalog
+
+
+class InMemoryMachine(LedgerMachine):
+    """Keeps closed holds and payments on a shelf, as the database does for the writer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = Memory(ledger=1)
+        self.ledger = Ledger(self.memory, small_catalog())
+        self.shelf: dict[HoldKey, ClosedHold] = {}
+        self.payments: dict[str, Transfer] = {}
+
+    def run_batch(self, batch: Sequence[Operation[object]]) -> Sequence[object]:
+        for operation in batch:
+            for key in operation.hold_keys():
+                if self.memory.unsure(key) and key in self.shelf:
+                    self.memory.closed[key] = self.shelf[key]
+        self.memory.transfers.update(self.payments)
+        outcomes = [self._outcome(operation) for operation in batch]
+        self._shelve()
+        self.memory.commit()
+        return outcomes
+
+    def _outcome(self, operation: Operation[object]) -> object:
+        try:
+            return operation.decide(self.ledger, 1)
+        except DomainError as error:
+            return error
+
+    def _shelve(self) -> None:
+        changes = self.memory.changes
+        for hold in changes.holds:
+            if hold.state not in OPEN:
+                closed = ClosedHold(hold.ask, hold.held, hold.state)
+                self.shelf[HoldKey(*hold.ask[:2])] = closed
+        for key in changes.unlocked:
+            self.shelf.setdefault(key, ClosedHold(None, 0, HoldState.UNLOCKED))
+        self.payments.update((made.transaction_id, made) for made in changes.transfers)
+
+    def read_state(self) -> tuple[Balances, OpenHolds]:
+        balances = {
+            (account, asset): funds
+            for account, assets in self.memory.committed.items()
+            for asset, funds in assets.items()
+        }
+        held = self.ledger.open_holds(2, HoldKey(0, 0), 1000)
+        return balances, {hold.ask[:2]: (hold.amount, hold.remaining) for hold in held}
+
+
+TestLedgerInMemory = InMemoryMachine.TestCase
+TestLedgerInMemory.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
