@@ -12,6 +12,10 @@ from mesh import __version__
 # name → (module, what `mesh --help` says). To add a command: write mesh/<name>.py with a click
 # command called `command`, and one line here. The module may import what it likes.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("mesh.up", "start everything on this machine; Ctrl-C stops it"),
+    "token": ("mesh.token", "a token for a demo trader"),
+    "reset": ("mesh.reset", "forget all data, after asking"),
+    "edge": ("mesh.edge", "make and check the edge's configuration"),
     "migrate": ("mesh.migrate", "bring the database to what this release needs"),
 }
 
@@ -19,7 +23,7 @@ EXAMPLES = """
 \b
 Examples:
   mesh up                  start everything here; Ctrl-C stops it
-  mesh token alice         a token for a demo trader
+  mesh token trader-1      a token for a demo trader
   mesh replay FILE...      re-enact a captured session through the edge
   mesh bench orders --json measure the order path
   mesh reset               forget all data, after asking

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
@@ -96,7 +97,7 @@ def _method(
         anonymous=access.anonymous,
         callers=tuple(access.callers),
         streaming=method.client_streaming or method.server_streaming,
-        bindings=tuple(_bindings(method.options.Extensions[http], request)),
+        bindings=tuple(_bindings(method.options.Extensions[cast("Any", http)], request)),
     )
 
 

@@ -3,6 +3,7 @@
 import http.client
 import signal
 import subprocess
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +20,16 @@ _FLAGS = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning
 class Envoy:
     """One Envoy. Its configuration has an admin listener: that is where it says it is ready."""
 
-    def __init__(self, home: Path, config: Path) -> None:
-        """Bind to a folder, which need not exist, and to a file that exists at `start`."""
+    def __init__(
+        self, home: Path, config: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Bind to a folder, which need not exist, and to a file that exists at `start`.
+
+        `environment` replaces the caller's.
+        """
         self._home = home
         self._config = config
+        self._environment = environment
         self._admin = home / "admin"
         self._child = Child("Envoy", home)
 
@@ -51,7 +58,8 @@ class Envoy:
         self._child.end_orphan(signal.SIGTERM)
         self._admin.unlink(missing_ok=True)
         self._child.spawn(
-            [program(), *_FLAGS, "-c", self._config, "--admin-address-path", self._admin]
+            [program(), *_FLAGS, "-c", self._config, "--admin-address-path", self._admin],
+            environment=self._environment,
         )
         if not self._child.wait_until(self.answers, START_TIMEOUT_S):
             raise ServerError(f"Envoy ended while starting: {self._child.last_words()}")
@@ -83,13 +91,14 @@ def program() -> Path:
     return wheel_folder("envoy") / "_bin" / "envoy"
 
 
-def validate(config: Path) -> None:
+def validate(config: Path, environment: Mapping[str, str] | None = None) -> None:
     """Raise ServerError with Envoy's words if it refuses the configuration.
 
     Some faults show at run time alone: a test boots the same file.
     """
     asked = subprocess.run(
         [program(), "--mode", "validate", "-c", config, "--log-level", "error"],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=VALIDATE_TIMEOUT_S,
