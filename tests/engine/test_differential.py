@@ -41,9 +41,9 @@ def run_flow(flow: Flow, batches: int, size: int, state_every: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [PLAIN, NARROW, WIDE], ids=["plain", "narrow", "wide"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_flows_make_the_same_events_and_states(seed: int, shape: dict[str, int]) -> None:
-    run_flow(Flow(seed, **shape), batches=2_000, size=1, state_every=7)
+    run_flow(Flow(seed, **shape), batches=1_500, size=1, state_every=7)
 
 
 @pytest.mark.parametrize("seed", range(100, 103))
