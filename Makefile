@@ -40,7 +40,7 @@ test: setup-dev ## every test; what this machine lacks is skipped with its reaso
 	$(BIN)/pytest
 
 soak: setup-dev ## the full counts of the seeded tests: an hour or so
-	MESH_SOAK=1 $(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak
 
 lint: setup-dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ def extensions() -> list[Extension]:
         Extension(".".join(source.with_suffix("").parts), [str(source)], extra_compile_args=["-O3"])
         for source in sources
     ]
-    return list(cythonize(modules, build_dir="build/cython", language_level=3))
+    return list(cythonize(modules, build_dir="build/cython", language_level=3, nthreads=2))
 
 
 setup(
