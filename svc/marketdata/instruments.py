@@ -13,14 +13,7 @@ from metadata.v1 import metadata_pb2
 from trading.v1 import trading_pb2
 
 from svc.kit.decimals import Step, format_units
-from svc.metadata.symbols import SymbolIndex
-
-MAX_STORED_DECIMALS = 18
-"""Decimals of NUMERIC(38,18), the type of prices and quantities in tables."""
-
-
-class UnstorableStepError(ValueError):
-    """A tick or lot is finer than prices and quantities are stored."""
+from svc.kit.symbols import SymbolIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +41,39 @@ class Instrument:
 
 
 def instrument_of(message: metadata_pb2.Instrument) -> Instrument:
-    """The part of metadata's definition that market data needs. Raises UnstorableStepError."""
-    tick, lot = Step.parse(message.tick_size), Step.parse(message.lot_size)
-    for step in (tick, lot):
-        if step.scale > MAX_STORED_DECIMALS:
-            raise UnstorableStepError(
-                f"a step of {message.symbol} is {step}: at most {MAX_STORED_DECIMALS} decimals"
-            )
-    perpetual = message.kind == trading_pb2.InstrumentKind.PERPETUAL
-    return Instrument(message.id, message.symbol, perpetual, tick, lot)
+    """The part of metadata's definition that market data needs."""
+    return Instrument(
+        message.id,
+        message.symbol,
+        message.kind == trading_pb2.InstrumentKind.PERPETUAL,
+        Step.parse(message.tick_size),
+        Step.parse(message.lot_size),
+    )
 
 
 class Directory:
     """The instruments of one engine market."""
 
-    def __init__(self, market: int) -> None:
-        self._market = market
+    def __init__(self) -> None:
         self._by_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, Instrument] = {}
         self._symbols = SymbolIndex(())
 
-    def learn(self, messages: Iterable[metadata_pb2.Instrument]) -> list[Instrument]:
-        """Add what was not known of this market, and return it."""
-        unknown = [
-            instrument_of(message)
-            for message in messages
-            if message.market == self._market and message.id not in self._by_id
-        ]
-        for instrument in unknown:
+    def add(self, instruments: Iterable[Instrument]) -> None:
+        """Add what is not here yet."""
+        for instrument in instruments:
             self._by_id[instrument.id] = instrument
             self._by_symbol[instrument.symbol] = instrument
-        if unknown:
-            known = self._by_symbol.values()
-            self._symbols = SymbolIndex(
-                (one.symbol for one in known if not one.perpetual),
-                (one.symbol for one in known if one.perpetual),
-            )
-        return unknown
+        known = self._by_symbol.values()
+        self._symbols = SymbolIndex(
+            (one.symbol for one in known if not one.perpetual),
+            (one.symbol for one in known if one.perpetual),
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known yet."""
+        return not self._by_id
 
     def __contains__(self, instrument_id: int) -> bool:
         return instrument_id in self._by_id

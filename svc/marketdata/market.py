@@ -95,8 +95,12 @@ class Market:
         """Whether books and tapes stand at the same sequence."""
         return self.position.sequence >= self._books_from
 
+    def add(self, view: View) -> None:
+        """Add an instrument that nothing is known of yet but what is stored."""
+        self.views[view.instrument.id] = view
+
     def restore(self, sequence: int, orders: Iterable[engine_pb2.LiveOrder]) -> None:
-        """Fill the books from a snapshot at `sequence`; batches up to it leave them alone."""
+        """Put orders of the snapshot at `sequence` into the books, which skip batches up to it."""
         self._books_from = sequence
         for order in orders:
             self.views[order.instrument_id].book.restore(
@@ -108,7 +112,7 @@ class Market:
                 display=order.display_lots,
             )
         for view in self.views.values():
-            view.book.end_batch()
+            view.book.end_batch()  # nobody reads yet: no change to tell
 
     def unknown(self, batch: records_pb2.EventBatch) -> set[int]:
         """The instruments that a batch needs and this market does not have."""
@@ -123,13 +127,11 @@ class Market:
         }
 
     def apply(self, batch: records_pb2.EventBatch) -> list[TapeEntry]:
-        """Move by one whole batch; its trades go to the table.
+        """Move by one whole batch that has events; its trades go to the table.
 
         Raises BrokenChainError. Every instrument the batch needs must be known.
         """
         events = batch.events
-        if not events:
-            return []
         self._check_chain(batch)
         sequence = events[-1].sequence
         on_book = _ON_BOOK if sequence > self._books_from else {}

@@ -12,6 +12,9 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
+MAX_NUMBER = (1 << 40) - 1
+"""The highest trade number that a trade id holds."""
+
 KEPT = 1_000
 """Stored trades that stay in memory: as many as a page holds at most."""
 
@@ -25,6 +28,11 @@ class Trade(NamedTuple):
     price_ticks: int
     lots: int
     side: int
+
+
+def trade_id(market: int, number: int) -> int:
+    """The inner id of a trade: engine market and number in it, in one."""
+    return market << 40 | number
 
 
 class Tape:

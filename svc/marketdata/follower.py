@@ -1,0 +1,204 @@
+"""Follows one engine market: takes its batches, keeps books and tape, waits for what is away.
+
+Keeps: books serve only while they and the tape stand at one sequence of the log that the table
+was written from. What contradicts that log ends the following for good, with the reason shown;
+what is merely away is asked again, less and less often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
+from trading.v1 import trading_pb2
+
+from svc.kit.clock import Clock
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import DomainError, from_rpc, unavailable
+from svc.kit.log import Logger
+from svc.marketdata.figures import Figures
+from svc.marketdata.loader import Loader, LogContradictionError, NotListedError
+from svc.marketdata.market import BrokenChainError, Market, Position
+from svc.marketdata.recorder import Recorder
+from svc.marketdata.store import OtherWriterError, Store
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+_CONTRADICTIONS = frozenset(
+    ("LOG_FOREIGN", "HASH_MISMATCH", "LOG_BEHIND_CONSUMER", "EVENTS_NOT_RETAINED")
+)
+_AWAY: tuple[type[Exception], ...] = (
+    grpc.aio.AioRpcError,
+    NotListedError,
+    OtherWriterError,
+    *DISCONNECTED,
+)
+
+
+class Follower:
+    """The following of one market."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        loader: Loader,
+        store: Store,
+        engine: engine_pb2_grpc.EngineServiceAsyncStub,
+        clock: Clock,
+        figures: Figures,
+        log: Logger,
+    ) -> None:
+        self._number = number
+        self._loader = loader
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._figures = figures
+        self._log = log
+        self._market: Market | None = None
+        self._trouble = "books and tape are being loaded"
+
+    @property
+    def trouble(self) -> str:
+        """Why books cannot be shown; empty when they can."""
+        if self._market is None:
+            return self._trouble
+        return "" if self._market.ready else "the tape is catching up with the books"
+
+    @property
+    def market(self) -> Market:
+        """The market, once its books serve. Raises UNAVAILABLE, BOOK_NOT_READY before."""
+        if self._market is None or not self._market.ready:
+            raise not_ready(self.trouble)
+        return self._market
+
+    async def run(self) -> None:
+        """Follow until the log contradicts the table; raises only what nobody expected."""
+        patience = _Patience(self._clock, self._log, "not_following")
+        while True:
+            patience.begin()
+            try:
+                await self._follow()
+            except LogContradictionError as error:
+                self._trouble = str(error)
+                self._log.error("log_contradicts_tape", cause=self._trouble)
+                return
+            except _AWAY as error:
+                self._trouble = _cause(error)
+            finally:
+                self._drop_market()
+            await asyncio.sleep(patience.failed(self._trouble))
+
+    async def _follow(self) -> None:
+        """Load and keep up until database or log fail; the engine may come and go meanwhile."""
+        self._market = market = await self._loader.load()
+        recorder = Recorder(self._store, market, self._clock, self._log)
+        self._figures.show(market, recorder)
+        self._log.info("following", market=self._number, sequence=market.position.sequence)
+        await _first_end(recorder.run(), self._keep_up(market, recorder))
+
+    async def _keep_up(self, market: Market, recorder: Recorder) -> None:
+        patience = _Patience(self._clock, self._log, "stream_broken")
+        while True:
+            patience.begin()
+            try:
+                await self._read_stream(market, recorder)
+                cause = "the engine ended the stream"
+            except (grpc.aio.AioRpcError, NotListedError) as error:
+                cause = _cause(error)
+            await asyncio.sleep(patience.failed(cause))
+
+    async def _read_stream(self, market: Market, recorder: Recorder) -> None:
+        request = engine_pb2.StreamEventsRequest(
+            market=self._number, after=_message(market.position)
+        )
+        async for response in self._engine.StreamEvents(request):
+            if response.HasField("batch"):
+                await self._take(response.batch, market, recorder)
+
+    async def _take(
+        self, batch: records_pb2.EventBatch, market: Market, recorder: Recorder
+    ) -> None:
+        if not batch.events:
+            return
+        unknown = market.unknown(batch)
+        if unknown:
+            await self._loader.learn(market, unknown)
+        try:
+            entries = market.apply(batch)
+        except BrokenChainError as error:
+            raise LogContradictionError(str(error)) from error
+        age_ns = self._clock.unix_ns() - batch.events[-1].time_unix_ns
+        self._figures.applied(len(batch.events), len(entries), age_ns)
+        await recorder.add(market.position, entries)
+
+    def _drop_market(self) -> None:
+        if self._market is not None:
+            self._market.close()
+            self._market = None
+
+
+def not_ready(trouble: str) -> DomainError:
+    """Refuses a call that needs the books."""
+    return unavailable("BOOK_NOT_READY", f"books cannot be shown now: {trouble}", cause=trouble)
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong, in words. Raises LogContradictionError if that is what it is."""
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return str(error) or repr(error)
+    told = from_rpc(error)
+    if told.reason in _CONTRADICTIONS:
+        raise LogContradictionError(f"{told.reason}: {told.message}") from error
+    return str(told)
+
+
+class _Patience:
+    """How long to wait before trying again: longer each time, unless it worked for a while."""
+
+    def __init__(self, clock: Clock, log: Logger, event: str) -> None:
+        self._clock = clock
+        self._log = log
+        self._event = event
+        self._pause_s = FIRST_PAUSE_S
+        self._cause = ""
+        self._began_ns = 0
+
+    def begin(self) -> None:
+        """An attempt begins."""
+        self._began_ns = self._clock.monotonic_ns()
+
+    def failed(self, cause: str) -> float:
+        """Seconds to wait after an attempt; a cause is logged when it is a new one."""
+        lasted_ns = self._clock.monotonic_ns() - self._began_ns
+        if lasted_ns > LONGEST_PAUSE_S * 1_000_000_000:
+            self._pause_s, self._cause = FIRST_PAUSE_S, ""
+        if cause != self._cause:
+            self._log.warning(self._event, cause=cause)
+        self._cause = cause
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return pause_s
+
+
+def _message(position: Position) -> trading_pb2.LogPosition:
+    return trading_pb2.LogPosition(
+        log_id=position.log_id, sequence=position.sequence, running_hash=position.running_hash
+    )
+
+
+async def _first_end(*works: Coroutine[Any, Any, None]) -> None:
+    """Run them together until the first ends; cancel the others and raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

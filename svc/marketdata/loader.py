@@ -1,0 +1,133 @@
+"""Puts a market together from its three sources: the table, metadata, the engine's live orders.
+
+Keeps: what comes out stands at the table's position P with books of the engine's position S >= P
+of the same log; anything else is a contradiction and no market.
+"""
+
+from __future__ import annotations
+
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc
+from metadata.v1 import metadata_pb2, metadata_pb2_grpc
+from trading.v1 import trading_pb2
+
+from svc.kit.clock import Clock
+from svc.kit.errors import from_rpc
+from svc.kit.log import Logger
+from svc.marketdata.candles import MINUTE_MS
+from svc.marketdata.instruments import Directory, Instrument, instrument_of
+from svc.marketdata.market import Market, Position, View
+from svc.marketdata.store import Store
+from svc.marketdata.tape import Tape
+from svc.marketdata.ticker import WINDOW_MINUTES, RollingDay
+
+
+class LogContradictionError(Exception):
+    """The engine's log is not the one the table was written from, or ends before it."""
+
+
+class NotListedError(Exception):
+    """The engine trades an instrument that metadata does not list (yet)."""
+
+
+class Loader:
+    """Loads one market; knows its instruments from the first load on."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        store: Store,
+        engine: engine_pb2_grpc.EngineServiceAsyncStub,
+        metadata: metadata_pb2_grpc.MetadataServiceAsyncStub,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self.directory = Directory()
+        self._number = number
+        self._store = store
+        self._engine = engine
+        self._metadata = metadata
+        self._clock = clock
+        self._log = log
+
+    async def load(self) -> Market:
+        """The market at the table's position, its books as the engine has them now.
+
+        Raises LogContradictionError, NotListedError, AioRpcError or one of DISCONNECTED.
+        """
+        self.directory.add(await self._store.instruments())
+        await self._learn_listed()
+        market = Market(await self._store.position(), await self._stored_views())
+        await self._restore_books(market)
+        return market
+
+    async def learn(self, market: Market, instrument_ids: set[int]) -> None:
+        """Add instruments the market does not have. Raises NotListedError, AioRpcError."""
+        for instrument in await self._ask_metadata():
+            market.add(View(instrument, Tape(0), RollingDay()))
+        missing = instrument_ids - market.views.keys()
+        if missing:
+            raise NotListedError(f"metadata does not list instruments {sorted(missing)}")
+
+    async def _learn_listed(self) -> None:
+        try:
+            await self._ask_metadata()
+        except grpc.aio.AioRpcError as error:
+            if self.directory.empty:
+                raise
+            self._log.warning("metadata_away", cause=str(from_rpc(error)))
+
+    async def _ask_metadata(self) -> list[Instrument]:
+        """The instruments that were not known; stored, for trades refer to them."""
+        listed = await self._metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+        new = [
+            instrument_of(message)
+            for message in listed.instruments
+            if message.market == self._number and message.id not in self.directory
+        ]
+        await self._store.add_instruments(new)
+        self.directory.add(new)
+        return new
+
+    async def _stored_views(self) -> list[View]:
+        last_trades = await self._store.last_trades()
+        now_ms = self._clock.unix_ns() // 1_000_000
+        since_ms = now_ms - WINDOW_MINUTES * MINUTE_MS
+        views = []
+        for instrument in self.directory.all():
+            last = last_trades.get(instrument.id)
+            if last is None:
+                views.append(View(instrument, Tape(0), RollingDay()))
+                continue
+            minutes = await self._store.candles_from(
+                instrument.id, "1m", since_ms, now_ms + MINUTE_MS, WINDOW_MINUTES + 2
+            )
+            view = View(instrument, Tape(last.number), RollingDay(minutes, last.price_ticks))
+            view.time_ms = last.time_ms
+            views.append(view)
+        return views
+
+    async def _restore_books(self, market: Market) -> None:
+        request = engine_pb2.SnapshotOrdersRequest(market=self._number)
+        checked = False
+        async for part in self._engine.SnapshotOrders(request):
+            if not checked:
+                _check_same_log(market.position, part.position)
+                checked = True
+            unknown = {order.instrument_id for order in part.orders} - market.views.keys()
+            if unknown:
+                await self.learn(market, unknown)
+            market.restore(part.position.sequence, part.orders)
+
+
+def _check_same_log(table: Position, engine: trading_pb2.LogPosition) -> None:
+    if table.log_id not in ("", engine.log_id):
+        raise LogContradictionError(
+            f"the tape was written from log {table.log_id}, the engine has log {engine.log_id}"
+        )
+    if table.sequence > engine.sequence:
+        raise LogContradictionError(
+            f"the tape stands at event {table.sequence}, the engine's log ends at "
+            f"{engine.sequence}: a log that lost events must be restored"
+        )
