@@ -14,6 +14,7 @@ from mesh import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("mesh.up", "start everything on this machine; Ctrl-C stops it"),
     "token": ("mesh.token", "a token for a demo trader"),
+    "replay": ("mesh.replay", "re-enact a captured session and prove what came of it"),
     "reset": ("mesh.reset", "forget all data, after asking"),
     "edge": ("mesh.edge", "make and check the edge's configuration"),
     "migrate": ("mesh.migrate", "bring the database to what this release needs"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import click
@@ -39,10 +39,10 @@ class Trader:
     account_id: int
 
 
-def new_trader() -> Trader:
-    """A trader nobody knows yet."""
+def new_traders(count: int) -> list[Trader]:
+    """Traders nobody knows yet."""
     generator = IdGenerator(OPERATOR_WRITER, SystemClock())
-    return Trader(generator.next(), generator.next())
+    return [Trader(generator.next(), generator.next()) for _ in range(count)]
 
 
 def demo_trader(installation: Installation, name: str) -> Trader:
@@ -56,14 +56,17 @@ def demo_trader(installation: Installation, name: str) -> Trader:
         file.seek(0)
         known = json.loads(file.read() or "{}")
         if name not in known:
-            known[name] = asdict(new_trader())
+            known[name] = asdict(new_traders(1)[0])
             file.truncate(0)
             file.write(json.dumps(known, indent=2) + "\n")
     return Trader(**known[name])
 
 
 async def credit(
-    installation: Installation, reference: str, account_ids: Sequence[int], amounts: dict[str, str]
+    installation: Installation,
+    reference: str,
+    account_ids: Sequence[int],
+    amounts: Mapping[str, str],
 ) -> None:
     """Pay each amount (decimals by asset) into each account, once for a reference and account.
 

@@ -31,6 +31,8 @@ class Desk:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self.latencies_ns: list[int] = []
         self.items = 0
+        self.last_order_id = ""
+        """Order of the last item that was answered."""
 
     async def submit(self, items: Sequence[order_pb2.OrderItem]) -> list[order_pb2.OrderItemResult]:
         """Results of the items, in order. Long lists go in parts, one after the other.
@@ -51,4 +53,5 @@ class Desk:
                 if result.HasField("error"):
                     raise OrderRefusedError(f"{result.error.reason}: {result.error.message} {item}")
             results.extend(answer.results)
+            self.last_order_id = answer.results[-1].order_id
         return results
