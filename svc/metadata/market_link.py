@@ -136,6 +136,8 @@ class MarketLink:
                 position = await self._move(position, response.heartbeat)
 
     async def _learn(self, batch: records_pb2.EventBatch) -> None:
+        for refused in wire.refusals(batch):
+            self._log.error("engine_refused_command", market=self._market, command=refused)
         await self._store.learn(list(wire.news(batch)))
         await self._current.reload()
 

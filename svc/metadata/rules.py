@@ -23,7 +23,15 @@ from svc.metadata.catalog import (
     State,
     Table,
 )
-from svc.metadata.steps import MAX_TICK_LOTS, exact, neighbours, scale_of, text
+from svc.metadata.steps import (
+    MAX_LOTS,
+    MAX_TICK_LOTS,
+    MAX_TICKS,
+    exact,
+    neighbours,
+    scale_of,
+    text,
+)
 from svc.topology import MARKET
 
 MAX_ID = 65_535
@@ -182,6 +190,9 @@ def _initial_state(subject: _Subject, new: Definition) -> Iterator[Problem]:
 
 
 def _state(subject: _Subject, kind: Kind, state: State) -> Iterator[Problem]:
+    if state is State.AUCTION:
+        rule = "the engine runs no auctions yet"
+        yield subject.problem("INVALID_STATE", "state", state, rule, "POST_ONLY or HALTED is right")
     if kind is Kind.PERPETUAL and state not in _PERPETUAL_STATES:
         rule = "perpetuals are listed but do not trade before margin settlement exists"
         yield subject.problem("PERPETUAL_NOT_TRADABLE", "state", state, rule, "HALTED is right")
@@ -315,12 +326,18 @@ def _room(subject: _Subject, new: Definition, base: Asset, quote: Asset) -> Iter
     bounds = (
         MAX_TICK_LOTS / max(Fraction(1), reference_ticks * MIN_PRICE_ROOM),
         Fraction(MAX_AMOUNT_UNITS) / (lot * 10**base.ledger_scale),
+        Fraction(MAX_LOTS),
     )
     most = math.floor(min(bounds))
     if lots > most:
         rule = "an order of it at ten times the reference price must fit the ledger's numbers"
         right = f"at most {text(most * lot)}" if most else "take a larger lot_size or tick_size"
         yield subject.problem("OUT_OF_RANGE", "max_quantity", new.terms.max_quantity, rule, right)
+    if reference_ticks * MIN_PRICE_ROOM > MAX_TICKS:
+        rule = f"must be at most {MAX_TICKS // MIN_PRICE_ROOM} ticks of {new.tick_size}"
+        right = f"at most {text(MAX_TICKS // MIN_PRICE_ROOM * tick)}, or take a larger tick_size"
+        price = new.terms.reference_price
+        yield subject.problem("OUT_OF_RANGE", "reference_price", price, rule, right)
     if MAX_TICK_LOTS * tick * lot * 10**quote.ledger_scale > MAX_AMOUNT_UNITS:
         rule = f"a tick x lot is too many ledger units of {quote.symbol} for its balances"
         right = "take a smaller tick_size or lot_size"

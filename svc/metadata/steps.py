@@ -12,6 +12,9 @@ from svc.metadata.catalog import Asset, Definition
 
 # Orders carry price x quantity and budgets as int64 tick·lots; half of it leaves room for fees.
 MAX_TICK_LOTS = 2**62
+# The engine takes no more of either, which leaves its sums room (docs/journal.md).
+MAX_TICKS = 10**15
+MAX_LOTS = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def units(definition: Definition, base: Asset, quote: Asset) -> Units:
         base_units_per_lot=whole(lot * 10**base.ledger_scale),
         quote_units_per_tick_lot=whole(tick * lot * 10**quote.ledger_scale),
         max_quantity_lots=max_lots,
-        max_price_ticks=MAX_TICK_LOTS // max_lots,
+        max_price_ticks=min(MAX_TICKS, MAX_TICK_LOTS // max_lots),
         reference_price_ticks=whole(exact(reference) / tick) if reference else 0,
     )
 

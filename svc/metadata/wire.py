@@ -29,6 +29,7 @@ from svc.metadata.steps import units
 # What is right in itself and refused for what is listed already.
 _STATEFUL_REASONS = frozenset({"IMMUTABLE", "SYMBOL_TAKEN", "MARKET_DELISTED"})
 _MOST_PROBLEMS_SHOWN = 20
+_REFUSED = frozenset({records_pb2.Reason.INVALID_COMMAND, records_pb2.Reason.UNKNOWN_INSTRUMENT})
 
 
 def asset_of(message: metadata_pb2.Asset) -> Asset:
@@ -172,19 +173,34 @@ def _instrument_command(wish: DefinitionWish, catalog: Catalog) -> order_pb2.Ins
 
 
 def news(batch: records_pb2.EventBatch) -> Iterator[DefinitionSeen | StateSeen]:
-    """What the events of a batch say of instruments and their states, in order."""
+    """What the events of a batch say of instruments and their states, in order.
+
+    An event without a state refuses a command for an instrument the engine does not know; see
+    `refusals`.
+    """
     for event in batch.events:
         match event.WhichOneof("kind"):
-            case "instrument_changed":
+            case "instrument_changed" if event.instrument_changed.state:
                 changed = event.instrument_changed
                 state = state_of(changed.state)
                 yield DefinitionSeen(event.instrument_id, changed.version, state, event.sequence)
-            case "state_changed":
+            case "state_changed" if event.state_changed.state:
                 moved = event.state_changed
                 state = state_of(moved.state)
                 yield StateSeen(event.instrument_id, state, moved.version, event.sequence)
             case _:
                 continue
+
+
+def refusals(batch: records_pb2.EventBatch) -> Iterator[str]:
+    """Commands that the engine refused, for the log: rules here and there have parted."""
+    for event in batch.events:
+        moved, changed = event.state_changed, event.instrument_changed
+        if event.HasField("state_changed") and moved.reason in _REFUSED:
+            reason = records_pb2.Reason.Value.Name(moved.reason)
+            yield f"instrument {event.instrument_id}: state wish {moved.version}: {reason}"
+        if event.HasField("instrument_changed") and not changed.state:
+            yield f"instrument {event.instrument_id}: version {changed.version}"
 
 
 def position_of(message: trading_pb2.LogPosition) -> Position:

@@ -80,6 +80,13 @@ class Market:
         changed = records_pb2.StateChanged(previous=previous, state=state, version=version)
         self._append(records_pb2.Event(instrument_id=instrument_id, state_changed=changed))
 
+    def refuse(self, instrument_id: int) -> None:
+        """Says that it knows no such instrument, to a definition and to a state."""
+        changed = records_pb2.InstrumentChanged(version=1)
+        self._append(records_pb2.Event(instrument_id=instrument_id, instrument_changed=changed))
+        moved = records_pb2.StateChanged(reason="UNKNOWN_INSTRUMENT", version=2)
+        self._append(records_pb2.Event(instrument_id=instrument_id, state_changed=moved))
+
     def _append(self, event: records_pb2.Event) -> None:
         event.sequence = len(self.events) + 1
         self.events.append(event)

@@ -143,6 +143,29 @@ def test_perpetual_may_not_be_listed_or_wished_trading() -> None:
     assert check_wish(listed, State.DELISTED) is None
 
 
+def test_auction_is_refused_while_the_engine_runs_none() -> None:
+    assert refusal(replace(SPOT, initial_state=State.AUCTION)).reason == "INVALID_STATE"
+    assert check_wish(LISTED, State.AUCTION) is not None
+
+
+@given(lots=st.integers(1, 10**16), tick=st.integers(1, 10**16))
+def test_what_is_accepted_fits_the_engines_and_the_ledgers_numbers(lots: int, tick: int) -> None:
+    terms = replace(
+        TERMS,
+        min_notional="0",
+        max_quantity=text(Fraction(lots, 10**5)),
+        reference_price=text(Fraction(tick, 100)),
+    )
+    definition = replace(SPOT, terms=terms)
+    if check(Catalog(), ASSETS, [definition]):
+        return
+    found = units(definition, BTC, USDT)
+    assert found.max_quantity_lots <= 10**15
+    assert found.reference_price_ticks * 10 <= found.max_price_ticks <= 10**15
+    assert found.max_price_ticks * found.max_quantity_lots < 2**63
+    assert found.max_price_ticks * found.max_quantity_lots * 1_000 < 10**38
+
+
 def test_delisted_instrument_never_comes_back() -> None:
     refused = check_wish(replace(LISTED, wished_state=State.DELISTED), State.TRADING)
     assert refused is not None

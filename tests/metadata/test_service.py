@@ -144,6 +144,19 @@ async def test_wishes_the_engine_has_not_confirmed_are_sent_again_after_a_restar
         await until_state(client, "BTC-USDT", STATE.TRADING)
 
 
+async def test_refusals_of_the_engine_are_logged_and_survived(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    market = Market()
+    async with serve(SHIPPED_FILE, market) as client:
+        await until_state(client, "BTCUSDT-PERP", STATE.HALTED)
+        market.refuse(4)
+        market.halt(5)
+        await until_state(client, "ETH-USDT", STATE.HALTED)
+        assert (await states(client))["BTC-USDT"] == STATE.TRADING
+    assert "instrument 4: state wish 2: UNKNOWN_INSTRUMENT" in capsys.readouterr().out
+
+
 async def test_halt_and_resume_are_wishes_that_the_engine_makes_true(serve: Serve) -> None:
     async with serve(SHIPPED_FILE, Market()) as client:
         await until_state(client, "BTC-USDT", STATE.TRADING)
