@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("mesh.up", "start everything on this machine; Ctrl-C stops it"),
     "token": ("mesh.token", "a token for a demo trader"),
     "replay": ("mesh.replay", "re-enact a captured session and prove what came of it"),
+    "instruments": ("mesh.instruments", "what can be traded; halt and resume markets"),
+    "risk": ("mesh.risk", "limits of accounts, and the switches that stop trading"),
     "reset": ("mesh.reset", "forget all data, after asking"),
     "edge": ("mesh.edge", "make and check the edge's configuration"),
     "migrate": ("mesh.migrate", "bring the database to what this release needs"),

@@ -1,5 +1,6 @@
 """A store on a database of its own, and metadata served beside a market it can agree with."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from metadata.v1 import metadata_pb2_grpc
 from pydantic import SecretStr
 
+from mesh.installation import Installation, Running
 from svc.kit.database import Database, Target, open_database
 from svc.kit.host import Create, Host
 from svc.kit.identity import create_secrets
@@ -43,6 +45,13 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
     await database.close()
 
 
+def tell_commands(home: Path, host: Host) -> None:
+    """Lets the operator's program find the service in this process."""
+    target = f"127.0.0.1:{host.ports('metadata')[0]}"
+    running = Running(pid=os.getpid(), edge_port=0, database_url="", targets={"metadata": target})
+    Installation(home).say_running(running)
+
+
 @pytest.fixture
 def serve(migrated_url: str, tmp_path: Path) -> Serve:
     """Return what serves metadata; see Serve."""
@@ -65,6 +74,7 @@ def serve(migrated_url: str, tmp_path: Path) -> Serve:
         host = Host(NAMES, settings, load_endpoints(ports), creates=creates)
         try:
             await host.start()
+            tell_commands(tmp_path, host)
             yield metadata_pb2_grpc.MetadataServiceStub(host.channel(caller, "metadata"))
         finally:
             await host.stop()

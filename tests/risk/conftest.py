@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from risk.v1 import risk_pb2_grpc
 
+from mesh.installation import Installation, Running
 from svc.kit.host import Host
 from svc.kit.identity import create_secrets
 from svc.kit.settings import load_endpoints
@@ -39,6 +41,13 @@ class Serve(Protocol):
         """They are up inside the context."""
 
 
+def tell_commands(home: Path, host: Host, services: Sequence[str]) -> None:
+    """Lets the operator's program find the services in this process."""
+    targets = {name: f"127.0.0.1:{host.ports(name)[0]}" for name in services}
+    running = Running(pid=os.getpid(), edge_port=0, database_url="", targets=targets)
+    Installation(home).say_running(running)
+
+
 @pytest.fixture
 def serve(migrated_url: str, tmp_path: Path) -> Serve:
     """Return what serves risk; see Serve."""
@@ -62,6 +71,7 @@ def serve(migrated_url: str, tmp_path: Path) -> Serve:
         host = Host(services, settings, load_endpoints(environ))
         try:
             await host.start()
+            tell_commands(tmp_path, host, services)
             yield Served(
                 order=risk_pb2_grpc.RiskServiceStub(host.channel("order", "risk")),
                 mesh=risk_pb2_grpc.RiskServiceStub(host.channel("mesh", "risk")),
