@@ -11,13 +11,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from svc.kit.schema import SERVICES, VERSION_TABLE, head_of, schema_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 IDLE_IN_TRANSACTION_MS = 1_500
 """An idle transaction dies after this; must stay below every lease's time to live."""
@@ -103,12 +106,26 @@ def password_of(service: str, secrets: Path) -> str:
 class Database:
     """Connections of one service to its schema. Made by `open_database`."""
 
-    def __init__(self, target: Target, pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+    def __init__(self, target: Target, pool: asyncpg.Pool) -> None:
         self._target = target
         self.pool = pool
-        self.engine = engine
         self.service = target.service
         self.schema = target.schema
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy over at most READ_CONNECTIONS of its own, for queries that only read."""
+        # Loaded by who uses it: most of a restart after a crash would be this import.
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda *_, **__: self._target.connect(f"{self.service} reads"),
+            pool_size=READ_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=ACQUIRE_TIMEOUT_S,
+            pool_pre_ping=True,
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -133,7 +150,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every pooled connection; what was lent is given five seconds to come back."""
-        await self.engine.dispose()
+        if "engine" in self.__dict__:
+            await self.engine.dispose()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self.pool.close()
@@ -148,15 +166,22 @@ async def begin(connection: asyncpg.Connection) -> AsyncIterator[None]:
         async with connection.transaction():
             yield
     except asyncpg.InterfaceError as error:
-        if connection.is_closed():  # the rollback found the connection gone
+        if _is_lost(connection):  # found by the rollback, whatever went wrong before it
             raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
         raise
+
+
+def _is_lost(connection: asyncpg.Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken its broken connection back already
+        return True
 
 
 async def open_database(target: Target, max_connections: int = 8) -> Database:
     """Connect to a service's schema. Raises SchemaVersionError, or one of DISCONNECTED.
 
-    At most `max_connections` for writes and READ_CONNECTIONS for the engine's reads.
+    The pool holds at most `max_connections`.
     """
     await _require_head(target)
     pool = await asyncpg.create_pool(
@@ -164,15 +189,7 @@ async def open_database(target: Target, max_connections: int = 8) -> Database:
         max_size=max_connections,
         connect=lambda *_, **__: target.connect(),
     )
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=lambda *_, **__: target.connect(f"{target.service} reads"),
-        pool_size=READ_CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=ACQUIRE_TIMEOUT_S,
-        pool_pre_ping=True,
-    )
-    return Database(target, pool, engine)
+    return Database(target, pool)
 
 
 async def _require_head(target: Target) -> None:

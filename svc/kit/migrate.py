@@ -2,8 +2,9 @@
 
 Connects as the database's owner (the user in POSTGRES_URL), makes what is missing of each service's
 role and schema, and runs the service's migrations as that role, so that it owns all it uses and
-nothing else. One run at a time; each migration is a transaction of its own. How to write one that
-old and new code both survive: docs/migrations.md.
+nothing else. Each migration is a transaction of its own. Runs on one database wait for each other;
+a process makes one run at a time, for Alembic's `op` is global. How to write a migration that old
+and new code both survive: docs/migrations.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -27,7 +29,6 @@ from svc.kit.schema import (
     VERSION_TABLE,
     head_of,
     schema_of,
-    scripts_of,
     services_with_schema,
 )
 
@@ -42,7 +43,7 @@ _LOCK_TIMEOUT_MS = 10_000
 
 _ROLE = """
 DO $body$ BEGIN
-  CREATE ROLE {role} LOGIN NOINHERIT;
+  CREATE ROLE {role} LOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $body$
 """
@@ -101,7 +102,8 @@ async def _create_role(owner: asyncpg.Connection, service: str, password: str) -
         if password:
             literal = await owner.fetchval("SELECT quote_literal($1::text)", password)
             await owner.execute(f"ALTER ROLE {role} PASSWORD {literal}")
-        await owner.execute(f"GRANT {role} TO CURRENT_USER")
+        if not await owner.fetchval("SELECT pg_has_role($1, 'SET')", role):
+            await owner.execute(f"GRANT {role} TO CURRENT_USER")
         database = await owner.fetchval("SELECT quote_ident(current_database())")
         await owner.execute(f"GRANT CONNECT ON DATABASE {database} TO {role}")
         await owner.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
@@ -141,7 +143,7 @@ def _execute_script(cursor: Any, script: str, params: object, context: Any) -> b
 def _run(connection: Connection, service: str, folder: Path) -> str:
     """Run what is missing and return the version before, "" for none."""
     schema = schema_of(service)
-    scripts = scripts_of(service, folder)
+    scripts = _scripts(service, folder)
     before: list[str] = []
 
     def plan(heads: tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
@@ -162,3 +164,12 @@ def _run(connection: Connection, service: str, folder: Path) -> str:
         with environment.begin_transaction():
             environment.run_migrations()
     return ", ".join(before)
+
+
+def _scripts(service: str, folder: Path) -> ScriptDirectory:
+    migrations = folder / service / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.set_main_option("version_locations", str(migrations / "versions"))
+    config.set_main_option("path_separator", "newline")
+    return ScriptDirectory.from_config(config)
