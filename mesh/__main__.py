@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("mesh.replay", "re-enact a captured session and prove what came of it"),
     "instruments": ("mesh.instruments", "what can be traded; halt and resume markets"),
     "risk": ("mesh.risk", "limits of accounts, and the switches that stop trading"),
+    "bench": ("mesh.bench", "measure the order path of a running exchange"),
     "reset": ("mesh.reset", "forget all data, after asking"),
     "edge": ("mesh.edge", "make and check the edge's configuration"),
     "migrate": ("mesh.migrate", "bring the database to what this release needs"),

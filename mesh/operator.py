@@ -30,9 +30,13 @@ def ask(home: Path, service: str, work: Callable[[grpc.aio.Channel], Awaitable[T
     except NotRunningError as error:
         raise click.ClickException(str(error)) from error
     except grpc.aio.AioRpcError as error:
-        refusal = from_rpc(error)
-        reason = refusal.reason or refusal.code.name
-        raise click.ClickException(f"{reason}: {refusal.message}") from error
+        raise tell(error) from error
+
+
+def tell(error: grpc.aio.AioRpcError) -> click.ClickException:
+    """What a person is told of a refusal."""
+    refusal = from_rpc(error)
+    return click.ClickException(f"{refusal.reason or refusal.code.name}: {refusal.message}")
 
 
 def show_json(message: Message) -> None:

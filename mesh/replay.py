@@ -19,9 +19,9 @@ from mesh import capture, reenact
 from mesh.desk import Desk, OrderRefusedError
 from mesh.installation import Installation, NotRunningError
 from mesh.listing import ListingError, Seat, list_instrument, seats
+from mesh.operator import tell
 from mesh.options import home_option
 from mesh.replay_proof import Proof, ProofError, evenly
-from svc.kit.errors import from_rpc
 from svc.wallet.money import buy_hold, hold_rate, sell_hold
 
 _FUNDS = "1000000000"
@@ -86,9 +86,7 @@ def command(files: tuple[Path, ...], speed: str, as_json: bool, home: Path) -> N
     except (ProofError, OrderRefusedError) as error:
         raise click.ClickException(f"not proven: {error}") from error
     except grpc.aio.AioRpcError as error:
-        refusal = from_rpc(error)
-        reason = refusal.reason or refusal.code.name
-        raise click.ClickException(f"{reason}: {refusal.message}") from error
+        raise tell(error) from error
     if as_json:
         click.echo(json.dumps(asdict(report)))
     else:
