@@ -16,32 +16,60 @@ from mesh.embedded import Envoy, Postgres, ServerError, Valkey
 from mesh.embedded.child import Account
 from mesh.embedded.envoy import validate
 from mesh.embedded.placement import NOTE, Place, programs_for, socket_folder
+from mesh.embedded.postgres import CLIENTS
 
 ROOT = Path(__file__).parents[2]
 BARE_ENVOY = '{"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}}'
 
+NEVER_ENDS = "SELECT count(*) FROM generate_series(1, 10000000000)"
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has a user to step down to")
 
 
+@pytest.fixture(scope="module")
+def home(servers_folder: Path) -> Iterator[Path]:
+    """One cluster for the tests that stop, kill and break a server: making one takes longest."""
+    folder = servers_folder / "broken-postgres"
+    yield folder
+    Postgres(folder).erase()
+
+
 @pytest.fixture
-def server(servers_folder: Path) -> Iterator[Postgres]:
-    server = Postgres(servers_folder / "of-one-test")
+def server(home: Path) -> Iterator[Postgres]:
+    server = Postgres(home)
     yield server
     server.stop()
-    server.erase()
 
 
 def test_a_committed_row_survives_the_kill_of_postgres_and_an_immediate_start(
     server: Postgres,
 ) -> None:
     server.start()
-    server.execute("CREATE TABLE kept (id int)")
+    server.execute("CREATE TABLE committed (id int)")
     for number in range(3):
-        server.execute(f"INSERT INTO kept VALUES ({number})")  # noqa: S608 - our own number
+        server.execute(f"INSERT INTO committed VALUES ({number})")  # noqa: S608 - our own number
         server.kill()
         assert not server.running
         server.start()
-    assert server.execute("SELECT count(*) FROM kept") == "3"
+    assert server.execute("SELECT count(*) FROM committed") == "3"
+
+
+def test_a_backend_that_is_busy_when_its_postmaster_dies_does_not_hold_up_the_next(
+    server: Postgres,
+) -> None:
+    server.start()
+    busy = subprocess.Popen(
+        [CLIENTS / "psql", "-h", server.socket, "-U", "postgres", "-c", NEVER_ENDS],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    is_active = f"SELECT count(*) FROM pg_stat_activity WHERE query = '{NEVER_ENDS}'"  # noqa: S608
+    while server.execute(is_active) != "1":
+        assert busy.poll() is None
+    server.kill()
+    server.start()
+    assert server.execute("SELECT 1") == "1"
+    assert busy.wait() != 0
 
 
 def test_postgres_promises_that_what_is_committed_is_on_disk(postgres: Postgres) -> None:
@@ -69,9 +97,11 @@ def test_data_of_another_major_version_is_refused_in_words(server: Postgres) -> 
     server.start()
     server.stop()
     version = server.socket.parent / "data" / "PG_VERSION"
+    ours = version.read_text()
     version.write_text("12\n")
     with pytest.raises(ServerError, match="written by PostgreSQL 12"):
         server.start()
+    version.write_text(ours)
 
 
 LEAVE_BEHIND = """
@@ -113,7 +143,7 @@ def test_servers_of_a_killed_caller_are_ended_by_the_next_start(
 def test_a_process_that_only_has_the_number_of_ours_is_left_alone(
     server: Postgres,
 ) -> None:
-    server.home.mkdir()
+    server.home.mkdir(exist_ok=True)
     (server.home / "pid").write_text(f"{os.getpid()} 1.0\n")
     server.start()
     assert server.running
