@@ -21,6 +21,9 @@ from svc.marketdata.store import Store
 from svc.marketdata.tape import Tape
 from svc.marketdata.ticker import WINDOW_MINUTES, RollingDay
 
+METADATA_TIMEOUT_S = 1.0
+"""How long metadata is waited for; what is stored of instruments is enough to go on."""
+
 
 class LogContradictionError(Exception):
     """The engine's log is not the one the table was written from, or ends before it."""
@@ -80,7 +83,9 @@ class Loader:
 
     async def _ask_metadata(self) -> list[Instrument]:
         """The instruments that were not known; stored, for trades refer to them."""
-        listed = await self._metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+        listed = await self._metadata.ListInstruments(
+            metadata_pb2.ListInstrumentsRequest(), timeout=METADATA_TIMEOUT_S
+        )
         new = [
             instrument_of(message)
             for message in listed.instruments

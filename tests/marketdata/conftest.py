@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import pytest
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 from marketdata.v1 import marketdata_pb2_grpc
+from metadata.v1 import metadata_pb2_grpc
 from pydantic import SecretStr
 
 from svc.engine.config import EngineSettings
+from svc.kit.client import connect
 from svc.kit.database import Database, Target, open_database
 from svc.kit.host import Host
-from svc.kit.identity import create_secrets
+from svc.kit.identity import Identity, create_secrets, load_identity
 from svc.kit.settings import load_endpoints
 from svc.marketdata.store import Store
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marketdata.v1.marketdata_pb2_grpc import MarketDataServiceAsyncStub
+    from metadata.v1.metadata_pb2_grpc import MetadataServiceAsyncStub
 
 ALL = ("metadata", "engine", "marketdata")
 BTC_USDT = 4
@@ -70,7 +73,7 @@ class Relay:
                 self.sequence = response.done.sequence
         return self.sequence
 
-    async def list_instrument(self, instrument_id: int = BTC_USDT) -> int:
+    async def know(self, instrument_id: int = BTC_USDT) -> int:
         """Make the engine know an instrument."""
         return await self.submit(
             records_pb2.Command(
@@ -119,15 +122,28 @@ async def _each(
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Services of one process, as the edge and order see them."""
+    """Services of one process, as the edge, order and operators see them."""
 
     host: Host
     relay: Relay
+    edge: Identity
 
     @property
     def public(self) -> MarketDataServiceAsyncStub:
         """Market data in process, as the edge calls it."""
         return marketdata_pb2_grpc.MarketDataServiceStub(self.host.channel("edge", "marketdata"))
+
+    @property
+    def metadata(self) -> MetadataServiceAsyncStub:
+        """Metadata, as operators call it."""
+        return metadata_pb2_grpc.MetadataServiceStub(self.host.channel("mesh", "metadata"))
+
+    @asynccontextmanager
+    async def socket(self) -> AsyncIterator[MarketDataServiceAsyncStub]:
+        """Market data over its port, as the edge calls it."""
+        port, _ = self.host.ports("marketdata")
+        async with connect(f"127.0.0.1:{port}", self.edge) as channel:
+            yield marketdata_pb2_grpc.MarketDataServiceStub(channel)
 
 
 class Serve(Protocol):
@@ -167,7 +183,7 @@ def serve(migrated_url: str, tmp_path: Path, free_port: Callable[[], int]) -> Se
             engine = engine_pb2_grpc.EngineServiceStub(host.channel("order", "engine"))
             if "engine" in services:  # repeated until it leads
                 await engine.GetStatus(engine_pb2.GetStatusRequest(market=1))
-            yield Served(host, Relay(engine, number))
+            yield Served(host, Relay(engine, number), load_identity(secrets, "edge"))
         finally:
             await host.stop()
 
