@@ -11,9 +11,9 @@ from svc.kit import decimals
 from svc.kit.errors import DomainError, failed_precondition, invalid
 from svc.order.instrument import Condition, Instrument, MarketState
 from svc.order.terms import OrderType, Side, Terms, TimeInForce, notional_too_small
+from svc.wallet import money
 
 _BPS = 10_000
-_PPM = 1_000_000
 
 _BUY, _MARKET = int(Side.BUY), int(OrderType.MARKET)
 _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
@@ -68,16 +68,15 @@ def cap_ticks(terms: Terms, reference: int) -> int:
 
 
 def budget_tick_lots(terms: Terms) -> int:
-    """What a buy by amount may spend before fees: floor(amount / (1 + rate)) in tick x lots.
+    """What a buy by amount may spend before fees, in tick x lots; 0 for orders without an amount.
 
-    The rate is the larger of both, and no rebate is counted on, so that cost and fee together
-    never exceed the amount held. 0 for orders without an amount.
+    Cost and fee together never exceed the amount that is held.
     """
     if not terms.quote_units:
         return 0
     instrument = terms.instrument
-    rate = max(instrument.maker_fee_ppm, instrument.taker_fee_ppm, 0)
-    return terms.quote_units * _PPM // ((_PPM + rate) * instrument.quote_units_per_tick_lot)
+    rate_ppm = money.hold_rate(instrument.maker_fee_ppm, instrument.taker_fee_ppm)
+    return money.budget(terms.quote_units, rate_ppm, instrument.quote_units_per_tick_lot)
 
 
 def notional_units(terms: Terms, cap: int, reference: int) -> int:

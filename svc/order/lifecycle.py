@@ -130,6 +130,14 @@ def _table() -> Mapping[tuple[int, int], int]:
     return MappingProxyType(table)
 
 
+_STATUS_OF = {status.name.lower(): int(status) for status in Status}
+
+
+def status_of(label: str) -> int:
+    """The number of a state that the database has named."""
+    return _STATUS_OF[label]
+
+
 _TABLE = _table()
 # By plain number, because hashing a member of an enumeration runs Python code, once an event.
 _FAST = {int(status) << 4 | int(cause): int(target) for (status, cause), target in _TABLE.items()}

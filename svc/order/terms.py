@@ -152,12 +152,11 @@ UNSERVED: tuple[Unserved, ...] = (
         "Iceberg orders",
         lambda r: r.display_quantity != "",
     ),
-    Unserved("UNSUPPORTED_POST_ONLY", "post_only", "Post-only orders", lambda r: r.post_only),
     Unserved(
-        "UNSUPPORTED_SELF_TRADE_MODE",
-        "self_trade_mode",
-        "Self-trade modes other than NONE",
-        lambda r: r.self_trade_mode > SelfTradeMode.NONE,
+        "UNSUPPORTED_QUOTE_AMOUNT",
+        "quote_amount",
+        "Market orders by quote amount",
+        lambda r: r.quote_amount != "" and r.type == OrderType.MARKET,
     ),
     Unserved(
         "UNSUPPORTED_TIME_IN_FORCE",
@@ -170,7 +169,7 @@ UNSERVED: tuple[Unserved, ...] = (
 
 _ALLOWED: dict[int, tuple[TimeInForce, ...]] = {
     OrderType.LIMIT: tuple(TimeInForce),
-    OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET),
+    OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
     OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD),
     OrderType.STOP_MARKET: (TimeInForce.IOC, TimeInForce.FOK),
 }
@@ -199,9 +198,6 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
     """
     time_in_force = _time_in_force(request, expires_at_unix_ns)
     _flags(request, time_in_force, instrument)
-    for unserved in UNSERVED:
-        if unserved.asked(request):
-            raise _unserved(unserved, request)
     _leverage(request.leverage, instrument)
     price_ticks = _price(request, instrument)
     lots, quote_units = _size(request, instrument, time_in_force)
@@ -221,6 +217,9 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
     )
     if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, price_ticks)
+    for unserved in UNSERVED:
+        if unserved.asked(request):
+            raise _unserved(unserved, request)
     return terms
 
 

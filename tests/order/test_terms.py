@@ -90,7 +90,11 @@ def test_the_nearest_valid_values_are_valid() -> None:
                 if bad.reason.startswith("QUANTITY") and nearest == "nearestAbove":
                     body.price = "600000"  # so that one lot is worth the smallest notional
                 setattr(body, named, bad.metadata[nearest])
-                assert read(body).instrument is BTC_USDT
+                if named == "quote_amount":
+                    with pytest.raises(DomainError, match="not served yet"):
+                        read(body)
+                else:
+                    assert read(body).instrument is BTC_USDT
 
 
 @pytest.mark.spec("val-tif-limit")
@@ -143,7 +147,7 @@ def test_risk_weighs_a_market_sell_at_the_reference_and_a_buy_at_its_cap() -> No
     buy, sell = read(market()), read(market(side=Side.SELL))
     assert admission.notional_units(buy, 6_405_000, 6_100_000) == 6_405_000 * lots_units
     assert admission.notional_units(sell, 5_795_000, 6_100_000) == 6_100_000 * lots_units
-    by_amount = read(market(quantity="", quote_amount="100"))
+    by_amount = replace(buy, lots=0, quote_units=100 * 10**10)
     assert admission.notional_units(by_amount, 6_405_000, 6_100_000) == 100 * 10**10
 
 
@@ -156,7 +160,7 @@ def test_a_budget_and_its_fee_never_exceed_the_amount_held(
     amount: int, maker: int, taker: int
 ) -> None:
     instrument = replace(BTC_USDT, maker_fee_ppm=maker, taker_fee_ppm=taker)
-    asked = replace(read(market(quantity="", quote_amount="5"), instrument), quote_units=amount)
+    asked = replace(read(market(), instrument), lots=0, quote_units=amount)
     budget = admission.budget_tick_lots(asked)
     rate, unit = max(maker, taker, 0), instrument.quote_units_per_tick_lot
     assert budget * unit * (1_000_000 + rate) <= amount * 1_000_000
@@ -183,6 +187,12 @@ def test_a_market_lets_through_only_what_its_state_allows(
         admission.check(read(asked), open_market(state), NOW_NS)
     assert refused.value.reason == reason
     assert refused.value.metadata == {"symbol": "BTC-USDT", "state": state.name}
+
+
+def test_self_trade_modes_and_post_only_reach_the_terms() -> None:
+    asked = request(post_only=True, self_trade_mode=SelfTradeMode.CANCEL_BOTH)
+    assert read(asked).post_only
+    assert read(asked).self_trade_mode == SelfTradeMode.CANCEL_BOTH
 
 
 def test_orders_that_rest_enter_a_limit_only_market_and_an_auction() -> None:

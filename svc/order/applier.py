@@ -1,0 +1,249 @@
+"""Follows a market's events: settles them in the wallet, then applies them to orders.
+
+Keeps: what orders show is settled; each event is applied once, for the position moves in the same
+transaction; an event that cannot be applied stops the market instead of being skipped. One leased
+holder at a time. The wallet may be ahead of orders, never behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
+from trading.v1 import trading_pb2
+from wallet.v1 import wallet_pb2, wallet_pb2_grpc
+
+from svc.kit.clock import Clock
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import from_rpc
+from svc.kit.lease import Lease, LeaseLost
+from svc.kit.log import get_logger
+from svc.order import apply_store, events, store
+from svc.order.applying import Applying, Row, UnfitError
+from svc.order.averages import average_price
+from svc.order.catalog import Catalog
+from svc.order.events import LogBreakError, Piece
+from svc.order.instrument import Condition
+from svc.order.market import Market, Position, StopKind
+from svc.order.metrics import Metrics
+from svc.order.patience import Patience
+from svc.order.session import Session
+from svc.order.stops import StoppedError, stop_or_same
+
+MOST_EVENTS = 2_000
+"""Events applied in one transaction, unless a single batch has more."""
+MOST_BATCHES_AHEAD = 256
+"""Batches read and not yet applied."""
+
+_SETTLE_TIMEOUT_S = 5.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_log = get_logger("order.applier")
+
+
+class Applier:
+    """Applies one market's events; `run` does so until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        market: Market,
+        lease: Lease,
+        session: Session,
+        catalog: Catalog,
+        engine: engine_pb2_grpc.EngineServiceAsyncStub,
+        wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._market = market
+        self._lease = lease
+        self._session = session
+        self._catalog = catalog
+        self._engine = engine
+        self._wallet = wallet
+        self._clock = clock
+        self._metrics = metrics
+        self._patience = Patience(_log, "applier", market.id)
+
+    async def run(self) -> None:
+        """Holds the lease and applies, until cancelled."""
+        while True:
+            await self._lease.acquire()
+            try:
+                while True:
+                    await self._lead()
+            except LeaseLost as error:
+                _log.warning("applier_lost", market=self._market.id, error=str(error))
+
+    async def close(self) -> None:
+        """Gives the lease back; after `run` has ended."""
+        await self._lease.release()
+        await self._session.close()
+
+    async def _lead(self) -> None:
+        """Follows from the committed position until something is in the way, and deals with it."""
+        try:
+            position = await self._begin()
+            await self._market.until_resolved(StopKind.EVENT, StopKind.LOG)
+            await self._follow(position)
+            await self._patience.failed("the engine ended the stream")
+        except StoppedError as error:
+            await self._stop(error)
+        except (UnfitError, LogBreakError) as error:
+            await self._stop(StoppedError(StopKind.EVENT, "EVENT_NOT_APPLICABLE", str(error)))
+        except grpc.aio.AioRpcError as error:
+            await self._patience.failed(str(from_rpc(error)))
+        except DISCONNECTED as error:
+            await self._patience.failed(repr(error))
+        except store.PositionMovedError as error:
+            await self._patience.failed(str(error))
+
+    async def _begin(self) -> Position:
+        async with self._session.transaction() as conn:
+            await self._lease.fence(conn)
+            view = await store.view(conn, self._market.id)
+        self._market.conditions |= view.conditions
+        self._market.stops = view.stops
+        self._market.moved(view.position)
+        return view.position
+
+    async def _follow(self, position: Position) -> None:
+        """Reads, settles and applies at the same time, each a bounded way ahead of the next."""
+        arrived = asyncio.Queue[records_pb2.EventBatch](MOST_BATCHES_AHEAD)
+        settled = asyncio.Queue[tuple[Piece, int]](1)
+        stages = (
+            self._read(position, arrived),
+            self._settle(position, arrived, settled),
+            self._apply(settled),
+            self._watch_lease(),
+        )
+        tasks = [asyncio.create_task(stage) for stage in stages]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_lease(self) -> None:
+        await self._lease.lost.wait()
+        raise LeaseLost(f"applier-{self._market.id}", self._lease.epoch, "another holder applies")
+
+    async def _read(
+        self, position: Position, arrived: asyncio.Queue[records_pb2.EventBatch]
+    ) -> None:
+        after = log_position(position)
+        request = engine_pb2.StreamEventsRequest(market=self._market.id, after=after)
+        try:
+            async for response in self._engine.StreamEvents(request):
+                self._patience.worked()
+                if response.HasField("batch"):
+                    await arrived.put(response.batch)
+        except grpc.aio.AioRpcError as error:
+            raise stop_or_same(error) from error
+
+    async def _settle(
+        self,
+        position: Position,
+        arrived: asyncio.Queue[records_pb2.EventBatch],
+        settled: asyncio.Queue[tuple[Piece, int]],
+    ) -> None:
+        while True:
+            batches = [await arrived.get()]
+            started_ns = self._clock.monotonic_ns()
+            count = len(batches[0].events)
+            while count < MOST_EVENTS and not arrived.empty():
+                batches.append(arrived.get_nowait())
+                count += len(batches[-1].events)
+            piece = events.read(batches, position, self._catalog.is_perpetual)
+            with self._metrics.stage("settle"):
+                await self._settle_piece(piece)
+            await settled.put((piece, started_ns))
+            position = piece.to
+
+    async def _settle_piece(self, piece: Piece) -> None:
+        request = wallet_pb2.SettleTradeRequest(
+            market=self._market.id,
+            after=log_position(piece.after),
+            to=log_position(piece.to),
+            effects=piece.effects,
+        )
+        try:
+            await self._wallet.SettleTrade(request, timeout=_SETTLE_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise stop_or_same(error) from error
+
+    async def _apply(self, settled: asyncio.Queue[tuple[Piece, int]]) -> None:
+        while True:
+            piece, started_ns = await settled.get()
+            with self._metrics.stage("apply"):
+                await self._apply_piece(piece)
+            self._metrics.took("process_fill", self._clock.monotonic_ns() - started_ns)
+
+    async def _apply_piece(self, piece: Piece) -> None:
+        now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
+        async with self._session.transaction() as conn:
+            await self._lease.fence(conn)
+            rows = await apply_store.load(conn, piece.order_ids) if piece.order_ids else {}
+            applying = Applying(self._market.id, rows, self._catalog.quote_units)
+            for event in piece.events:
+                applying.apply(event)
+            touched = [row for _, row in sorted(applying.touched.items())]
+            if touched:
+                averages = [self._average(row) for row in touched]
+                await apply_store.update(conn, touched, averages, now)
+                await apply_store.insert_events(conn, applying.events, now)
+            if applying.trades:
+                await apply_store.insert_trades(conn, applying.trades)
+            conditions = self._conditions(piece, applying.last_prices)
+            if conditions:
+                await store.save_conditions(conn, self._market.id, sorted(conditions.items()))
+            await store.move(conn, self._market.id, piece.after, piece.to)
+        self._market.conditions |= conditions
+        self._market.moved(piece.to)
+        tally = applying.tally
+        self._metrics.ended(tally.filled, tally.rejected, tally.canceled)
+
+    def _average(self, row: Row) -> str | None:
+        instrument = self._catalog.get(row.instrument_id)
+        assert instrument is not None, "an order was made of its instrument"
+        return average_price(row.filled_tick_lots, row.filled_lots, instrument.tick)
+
+    def _conditions(self, piece: Piece, last_prices: dict[int, int]) -> dict[int, Condition]:
+        changed: dict[int, Condition] = {}
+        for instrument_id in {*piece.states, *piece.price_ranges, *last_prices}:
+            known = self._market.condition(instrument_id)
+            low, high = piece.price_ranges.get(
+                instrument_id, (known.min_price_ticks, known.max_price_ticks)
+            )
+            changed[instrument_id] = Condition(
+                piece.states.get(instrument_id, known.state),
+                low,
+                high,
+                last_prices.get(instrument_id, known.last_price_ticks),
+            )
+        return changed
+
+    async def _stop(self, error: StoppedError) -> None:
+        """Stops the market. What settled already stays; nothing settles past it."""
+        _log.error("market_stopped", market=self._market.id, reason=error.reason, cause=str(error))
+        try:
+            async with self._session.transaction() as conn:
+                await self._lease.fence(conn)
+                stop = await store.stop(conn, self._market.id, error.kind, error.reason, str(error))
+        except DISCONNECTED as away:
+            await self._patience.failed(repr(away))
+        else:
+            self._market.stopped(stop)
+
+
+def log_position(position: Position) -> trading_pb2.LogPosition:
+    """A position in the contract's words."""
+    return trading_pb2.LogPosition(
+        log_id=position.log_id, sequence=position.sequence, running_hash=position.running_hash
+    )

@@ -1,0 +1,141 @@
+"""SQL of applying events: orders loaded and locked, then everything written set by set.
+
+Keeps: rows are locked in the order of their ids, so that this and intake's cancels never wait for
+each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from svc.order.applying import EventRow, Row, TradeRow
+from svc.order.lifecycle import status_of
+
+_LOAD = """
+SELECT id, account_id, instrument_id, (side = 'sell')::int + 1, status::text, version, lots,
+    filled_lots, remaining_lots, filled_tick_lots::text, price_ticks, cap_ticks, maker_fee_ppm,
+    taker_fee_ppm, events, reason, sequence
+FROM orders WHERE id = ANY($1::bigint[]) AND side IS NOT NULL
+ORDER BY id FOR UPDATE
+"""
+
+_UPDATE = """
+UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled,
+    remaining_lots = a.remaining, filled_tick_lots = a.filled_tick_lots::numeric,
+    filled_qty = a.filled * i.lot_size, remaining_qty = a.remaining * i.lot_size,
+    avg_fill_price = a.average::numeric, reason = a.reason, sequence = a.sequence,
+    events = a.events, updated_at = $1
+FROM unnest($2::bigint[], $3::int[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[],
+    $8::text[], $9::text[], $10::bigint[], $11::int[])
+    AS a (id, instrument_id, status, filled, remaining, filled_tick_lots, average, reason,
+        sequence, events)
+JOIN instruments i ON i.id = a.instrument_id
+WHERE o.id = a.id
+"""
+
+_REPRICE = """
+UPDATE orders o SET version = a.version, price_ticks = a.price_ticks, cap_ticks = a.cap_ticks,
+    lots = a.lots, price = nullif(a.price_ticks, 0) * i.tick_size, quantity = a.lots * i.lot_size
+FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+    AS a (id, instrument_id, version, price_ticks, cap_ticks, lots)
+JOIN instruments i ON i.id = a.instrument_id
+WHERE o.id = a.id
+"""
+
+_INSERT_EVENTS = """
+INSERT INTO order_events (order_id, number, account_id, event_type, prev_status, new_status,
+    filled_qty, fill_price, trade_id, reason, sequence, created_at)
+SELECT a.order_id, a.number, a.account_id, event_type_of(a.event_type), status_of(a.previous),
+    status_of(a.status), CASE WHEN a.lots > 0 THEN a.lots * i.lot_size END,
+    CASE WHEN a.lots > 0 THEN a.price_ticks * i.tick_size END, nullif(a.trade_id, 0), a.reason,
+    a.sequence, $1
+FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::int[], $6::smallint[], $7::smallint[],
+    $8::smallint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
+    AS a (order_id, number, account_id, instrument_id, event_type, previous, status, lots,
+        price_ticks, trade_id, reason, sequence)
+JOIN instruments i ON i.id = a.instrument_id
+"""
+
+_INSERT_TRADES = """
+INSERT INTO trades (account_id, executed_at, trade_id, side, order_id, instrument_id, price,
+    quantity, fee_units, maker, sequence)
+SELECT a.account_id, 'epoch'::timestamptz + a.time_us * interval '1 microsecond', a.trade_id,
+    side_of(a.side), a.order_id, a.instrument_id, a.price_ticks * i.tick_size, a.lots * i.lot_size,
+    a.fee_units::numeric, a.maker, a.sequence
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[],
+    $7::bigint[], $8::bigint[], $9::text[], $10::bool[], $11::bigint[])
+    AS a (account_id, time_us, trade_id, side, order_id, instrument_id, price_ticks, lots,
+        fee_units, maker, sequence)
+JOIN instruments i ON i.id = a.instrument_id
+"""
+
+_CLOSE = """
+DELETE FROM open_orders o USING unnest($1::bigint[], $2::bigint[]) AS a (account_id, order_id)
+WHERE o.account_id = a.account_id AND o.order_id = a.order_id
+"""
+
+
+async def load(conn: asyncpg.Connection, order_ids: Collection[int]) -> dict[int, Row]:
+    """The orders of these ids that exist, locked in the order of their ids."""
+    rows = await conn.fetch(_LOAD, sorted(order_ids))
+    return {
+        row[0]: Row(
+            row[0], row[1], row[2], row[3], status_of(row[4]), row[5], row[6], row[7], row[8],
+            int(row[9]), row[10], row[11], row[12], row[13], row[14], row[15], row[16],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def update(
+    conn: asyncpg.Connection, rows: Sequence[Row], averages: Sequence[str | None], now: datetime
+) -> None:
+    """Orders as they are now, each with its average price; those that ended are no longer open."""
+    updated = await conn.execute(
+        _UPDATE,
+        now,
+        [row.id for row in rows],
+        [row.instrument_id for row in rows],
+        [row.status for row in rows],
+        [row.filled_lots for row in rows],
+        [row.remaining_lots for row in rows],
+        [str(row.filled_tick_lots) for row in rows],
+        averages,
+        [row.reason for row in rows],
+        [row.sequence for row in rows],
+        [row.events for row in rows],
+    )
+    assert updated == f"UPDATE {len(rows)}", "an instrument has its row before it has orders"
+    ended = [row for row in rows if row.ended]
+    if ended:
+        await conn.execute(_CLOSE, [row.account_id for row in ended], [row.id for row in ended])
+    repriced = [row for row in rows if row.repriced]
+    if repriced:
+        await _reprice(conn, repriced)
+
+
+async def insert_events(
+    conn: asyncpg.Connection, events: Sequence[EventRow], now: datetime
+) -> None:
+    """What happened to orders."""
+    await conn.execute(_INSERT_EVENTS, now, *(list(column) for column in zip(*events, strict=True)))
+
+
+async def insert_trades(conn: asyncpg.Connection, trades: Sequence[TradeRow]) -> None:
+    """Both sides of trades."""
+    await conn.execute(_INSERT_TRADES, *(list(column) for column in zip(*trades, strict=True)))
+
+
+async def _reprice(conn: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    await conn.execute(
+        _REPRICE,
+        [row.id for row in rows],
+        [row.instrument_id for row in rows],
+        [row.version for row in rows],
+        [row.price_ticks for row in rows],
+        [row.cap_ticks for row in rows],
+        [row.lots for row in rows],
+    )

@@ -1,0 +1,296 @@
+"""Order intake: from asks to durable, funded orders and their commands, a batch at a time.
+
+Keeps: what is answered as accepted is held by the wallet and committed with its command; what is
+not leaves no live order, and no hold longer than the reconciler's pass. Batches run in a task of
+their own, one after the other, so log order is the order in which asks came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import grpc
+from risk.v1 import risk_pb2, risk_pb2_grpc
+from wallet.v1 import wallet_pb2, wallet_pb2_grpc
+
+from svc.kit import ids
+from svc.kit.batcher import Batcher, BatcherClosedError
+from svc.kit.call import CURRENT_CALL
+from svc.kit.clock import Clock
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import DomainError, failed_precondition, from_rpc, unavailable
+from svc.kit.log import get_logger, trace_id
+from svc.order import admission, wire
+from svc.order.asks import Ask, Create, Result
+from svc.order.intake_commit import Committer
+from svc.order.market import Market
+from svc.order.metrics import Metrics
+from svc.order.recall import Recall
+
+MOST_ASKS = 512
+"""Asks in a batch."""
+MOST_WAITING = 8_192
+"""Asks that wait for a batch; more callers wait in line."""
+
+_RPC_TIMEOUT_S = 2.0
+
+_log = get_logger("order.intake")
+
+
+class Intake:
+    """Takes asks; see `submit_many`."""
+
+    def __init__(
+        self,
+        *,
+        markets: Mapping[int, Market],
+        recall: Recall,
+        risk: risk_pb2_grpc.RiskServiceAsyncStub,
+        wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
+        committer: Committer,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._markets = markets
+        self._recall = recall
+        self._risk = risk
+        self._wallet = wallet
+        self._committer = committer
+        self._clock = clock
+        self._metrics = metrics
+        self._batcher = Batcher[Ask, Result](self._accept, MOST_ASKS, MOST_WAITING)
+        self._unlocking: set[asyncio.Task[None]] = set()
+
+    async def submit(self, ask: Ask) -> Result:
+        """What comes of one ask; see `submit_many`."""
+        return (await self.submit_many((ask,)))[0]
+
+    async def submit_many(self, asks: Sequence[Ask]) -> list[Result]:
+        """What comes of each, in order; they reach the log in their order.
+
+        A result that is a DomainError is the ask's own. Raises UNAVAILABLE, SHUTTING_DOWN.
+        """
+        await self._take_room(asks)
+        waiting = [ask for ask in asks if ask.result is None]
+        try:
+            results = iter(await self._batcher.submit_many(waiting))
+        except BatcherClosedError:
+            self._leave(waiting)
+            raise unavailable("SHUTTING_DOWN", "The service is stopping; try again.") from None
+        except BaseException:
+            self._leave(waiting)
+            raise
+        return [next(results) if ask.result is None else ask.result for ask in asks]
+
+    async def close(self) -> None:
+        """Takes nothing more, and finishes what was taken."""
+        await self._batcher.close()
+        if self._unlocking:
+            await asyncio.wait(self._unlocking)
+
+    async def _take_room(self, asks: Sequence[Ask]) -> None:
+        """Room for all new orders of a list, or none: those that find none are answered."""
+        wanted: dict[int, list[Create]] = {}
+        for ask in asks:
+            if type(ask) is Create:
+                wanted.setdefault(ask.terms.instrument.market, []).append(ask)
+        for market, creates in wanted.items():
+            deadline_s = creates[0].deadline_s
+            now = asyncio.get_running_loop().time()
+            timeout_s = None if deadline_s is None else max(0.0, deadline_s - now)
+            try:
+                await self._markets[market].unsettled.take(len(creates), timeout_s)
+            except DomainError as error:
+                for create in creates:
+                    create.result = error
+            else:
+                for create in creates:
+                    create.taken = True
+
+    def _leave(self, asks: Sequence[Ask]) -> None:
+        """Nobody waits any more: those that no batch has begun will not begin."""
+        left = Counter[int]()
+        for ask in asks:
+            if type(ask) is Create and ask.taken:
+                ask.taken = False
+                left[ask.terms.instrument.market] += 1
+        for market, count in left.items():
+            self._markets[market].unsettled.give_back(count)
+
+    async def _accept(self, asks: list[Ask]) -> list[Result]:
+        # The task began in some caller's context; his deadline and trace are not the batch's.
+        CURRENT_CALL.set(None)
+        trace_id.set("")
+        entered = self._enter(asks)
+        accepted = Counter[int]()
+        try:
+            with self._metrics.stage("accept"):
+                accepted = await self._decide([ask for ask in asks if ask.result is None])
+        finally:
+            for market, count in entered.items():
+                self._markets[market].unsettled.give_back(count - accepted[market])
+        return [_decided(ask) for ask in asks]
+
+    def _enter(self, asks: list[Ask]) -> Counter[int]:
+        """Counts by market the orders whose room is the batch's now; answers who came too late."""
+        entered = Counter[int]()
+        now = asyncio.get_running_loop().time()
+        for ask in asks:
+            if type(ask) is Create:
+                if not ask.taken:
+                    ask.result = _too_late()
+                    continue
+                ask.taken = False
+                entered[ask.terms.instrument.market] += 1
+            if ask.deadline_s is not None and ask.deadline_s <= now:
+                ask.result = _too_late()
+        return entered
+
+    async def _decide(self, asks: list[Ask]) -> Counter[int]:
+        """Decides every ask; how many new orders of each market were committed."""
+        try:
+            with self._metrics.stage("idempotency"):
+                unique = await self._recall.known(asks)
+            creates = self._admit(unique)
+            await self._recall.refuse_used_client_ids(creates)
+        except DISCONNECTED as error:
+            _log.warning("database_away", error=repr(error))
+            _answer(asks, unavailable("DATABASE_UNAVAILABLE", "Orders cannot be stored now."))
+            return Counter()
+        creates = _open(creates)
+        if creates:
+            await self._check_risk(creates)
+            await self._lock_funds(_open(creates))
+        undecided = [ask for ask in unique if ask.result is None]
+        accepted = await self._commit(undecided) if undecided else Counter[int]()
+        await self._recall.finish(asks)
+        return accepted
+
+    def _admit(self, asks: list[Ask]) -> list[Create]:
+        """The new orders that may enter now, each with its cap."""
+        creates = []
+        now_ns = self._clock.unix_ns()
+        for ask in asks:
+            if type(ask) is not Create or ask.result is not None:
+                continue
+            try:
+                self._price(ask, now_ns)
+            except DomainError as error:
+                ask.result = error
+            else:
+                creates.append(ask)
+        return creates
+
+    def _price(self, create: Create, now_ns: int) -> None:
+        terms = create.terms
+        market = self._markets[terms.instrument.market]
+        stopped = market.refusal()
+        if stopped is not None:
+            raise stopped
+        condition = market.condition(terms.instrument.id)
+        admission.check(terms, condition, now_ns)
+        create.reference_ticks = admission.reference_ticks(terms.instrument, condition)
+        create.cap_ticks = admission.cap_ticks(terms, create.reference_ticks)
+        create.budget_tick_lots = admission.budget_tick_lots(terms)
+
+    async def _check_risk(self, creates: list[Create]) -> None:
+        request = risk_pb2.PreTradeCheckRequest(items=map(wire.check_item, creates))
+        try:
+            with self._metrics.stage("risk_check"):
+                response = await self._risk.PreTradeCheck(request, timeout=_RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            _log.warning("risk_away", error=str(from_rpc(error)))
+            _answer(creates, _risk_unavailable())
+            return
+        for create, found in zip(creates, response.results, strict=True):
+            if found.reason == "UNKNOWN_INSTRUMENT":  # it will hear of it in a moment
+                create.result = _risk_unavailable()
+            elif found.reason:
+                self._refuse(create, found.reason, found.message, found.metadata)
+
+    async def _lock_funds(self, creates: list[Create]) -> None:
+        """Holds what the orders can cost; those that risk has refused hold nothing."""
+        passed = [create for create in creates if create.refusal is None]
+        if not passed:
+            return
+        for create in passed:
+            create.held = True
+        request = wallet_pb2.LockFundsRequest(items=map(wire.lock_item, passed))
+        try:
+            with self._metrics.stage("wallet_lock"):
+                response = await self._wallet.LockFunds(request, timeout=_RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            _log.warning("wallet_away", error=str(from_rpc(error)))
+            _answer(passed, unavailable("WALLET_UNAVAILABLE", "Funds cannot be held now."))
+            self._unlock(passed)
+            return
+        for create, found in zip(passed, response.results, strict=True):
+            if not found.HasField("refusal"):
+                continue
+            create.held = False
+            refusal = found.refusal
+            if refusal.reason in ("HOLD_CLOSED", "HOLD_KEY_REUSED"):
+                create.result = unavailable("TRY_AGAIN", "An earlier try was given up; try again.")
+            else:
+                self._refuse(create, refusal.reason, refusal.message, refusal.metadata)
+
+    def _refuse(
+        self, create: Create, reason: str, message: str, metadata: Mapping[str, str]
+    ) -> None:
+        named = {wire.ORDER_ID: ids.to_uuid(create.order_id), wire.STATUS: "REJECTED"}
+        create.refusal = failed_precondition(reason, message, **(dict(metadata) | named))
+
+    async def _commit(self, asks: list[Ask]) -> Counter[int]:
+        """Commits what is to be; how many new orders of each market were accepted."""
+        with self._metrics.stage("persist"):
+            accepted = await self._committer.commit(asks)
+        creates = [ask for ask in asks if type(ask) is Create]
+        self._unlock([create for create in creates if not create.committed])
+        self._metrics.accepted(create for create in creates if create.committed)
+        return accepted
+
+    def _unlock(self, creates: Sequence[Create]) -> None:
+        """Gives back, without waiting, holds of orders that were not committed and never will be.
+
+        The others, and those that this does not reach, are the reconciler's.
+        """
+        lost = [create for create in creates if create.hold_is_lost]
+        if not lost:
+            return
+        holds = [wallet_pb2.HoldKey(order_id=create.order_id, version=1) for create in lost]
+        task = asyncio.create_task(self._unlock_holds(holds))
+        self._unlocking.add(task)
+        task.add_done_callback(self._unlocking.discard)
+
+    async def _unlock_holds(self, holds: list[wallet_pb2.HoldKey]) -> None:
+        try:
+            request = wallet_pb2.UnlockFundsRequest(holds=holds)
+            await self._wallet.UnlockFunds(request, timeout=_RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            _log.warning("holds_left_to_reconciler", count=len(holds), error=str(from_rpc(error)))
+
+
+def _open(creates: list[Create]) -> list[Create]:
+    return [create for create in creates if create.result is None]
+
+
+def _answer(asks: Sequence[Ask], error: DomainError) -> None:
+    for ask in asks:
+        if ask.result is None:
+            ask.result = error
+
+
+def _decided(ask: Ask) -> Result:
+    assert ask.result is not None, "every ask of a batch is answered"
+    return ask.result
+
+
+def _too_late() -> DomainError:
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    return DomainError(code, "DEADLINE_PASSED", "The deadline passed before it was the ask's turn.")
+
+
+def _risk_unavailable() -> DomainError:
+    return unavailable("RISK_CHECK_UNAVAILABLE", "Risk cannot be asked now; nothing was done.")

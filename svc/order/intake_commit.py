@@ -1,0 +1,246 @@
+"""The transaction of an intake batch, and how it ends well whatever happens to it.
+
+Keeps: a batch is committed once. A unique key that somebody else took first costs only the ask
+that wanted it; a commit whose outcome is unknown is looked up, and repeated with the same ids
+only where it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+from engine.v1 import records_pb2
+
+from svc.kit import ids, outbox
+from svc.kit.clock import Clock
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import DomainError, failed_precondition, not_found, unavailable
+from svc.kit.log import get_logger
+from svc.order import intake_store, wire
+from svc.order.asks import Answer, Ask, Cancel, Create, Result
+from svc.order.intake_store import Named
+from svc.order.lifecycle import CANCELABLE, LIVE, Status
+from svc.order.market import Market
+from svc.order.recall import apply_answer, client_id_used
+from svc.order.session import Session
+
+MOST_ROUNDS = 8
+"""How often a batch is tried against unique keys that others take and deadlocks, in a row."""
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_COLLISIONS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+)
+
+_log = get_logger("order.intake")
+
+
+@dataclass(slots=True)
+class Part:
+    """One market's share of a batch: a row of the outbox."""
+
+    market: int
+    digest: bytes
+    orders: int
+    number: int = 0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One run of the transaction: what holds once it is committed."""
+
+    results: list[tuple[Ask, Result]] = field(default_factory=list)
+    creates: list[Create] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+
+class Committer:
+    """Commits batches, one at a time."""
+
+    def __init__(
+        self,
+        session: Session,
+        markets: Mapping[int, Market],
+        clock: Clock,
+    ) -> None:
+        """`session` is that of the task which intake's batches run in."""
+        self._session = session
+        self._markets = markets
+        self._clock = clock
+
+    async def commit(self, asks: Sequence[Ask]) -> Counter[int]:
+        """Decides every ask; how many orders of each market were accepted.
+
+        Waits while the database is away: only it knows what became of a batch. Raises what is no
+        collision and no disconnection, and then nothing was committed.
+        """
+        before = {market.id: market.outbox_number for market in self._markets.values()}
+        unknown: Attempt | None = None
+        collided, rounds, pause_s = False, 0, _FIRST_PAUSE_S
+        while True:
+            attempt = Attempt()
+            try:
+                if unknown is not None and await self._landed(unknown, before):
+                    return self._settle(unknown)
+                if collided:
+                    await self._yield_to_winners(asks)
+                await self._write(attempt, [ask for ask in asks if ask.result is None])
+                return self._settle(attempt)
+            except _COLLISIONS as error:
+                collided, rounds = True, rounds + 1
+                _log.warning("batch_collided", error=repr(error))
+                if rounds == MOST_ROUNDS:
+                    raise
+            except DISCONNECTED as error:
+                unknown = attempt if attempt.results else unknown
+                _log.warning("batch_outcome_unknown", error=repr(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _write(self, attempt: Attempt, asks: Sequence[Ask]) -> None:
+        """The whole transaction. Fills the attempt before it commits."""
+        if not asks:
+            return
+        now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
+        cancels = [ask for ask in asks if type(ask) is Cancel]
+        attempt.creates = [ask for ask in asks if type(ask) is Create]
+        async with self._session.transaction() as conn:
+            named = await intake_store.lock_named(conn, cancels) if cancels else {}
+            commands = _commands(asks, named, attempt)
+            new = [(c, named[c.order_id]) for c in cancels if c.order_id in commands.canceled]
+            if new:
+                first = {cancel.order_id: (cancel, order) for cancel, order in reversed(new)}
+                await intake_store.request_cancels(conn, list(first.values()), now)
+            if attempt.creates:
+                await intake_store.insert_orders(conn, attempt.creates, now)
+            answered = [(ask, result) for ask, result in attempt.results if ask.key is not None]
+            if answered:
+                await intake_store.insert_answers(conn, answered, now)
+            for market, batch in sorted(commands.of_market.items()):
+                payload = batch.SerializeToString()
+                part = Part(market, wire.digest(payload), commands.orders[market])
+                attempt.parts.append(part)
+                count = len(batch.commands)
+                part.number = await outbox.append(conn, market, payload, part.digest, count)
+
+    def _settle(self, attempt: Attempt) -> Counter[int]:
+        accepted = Counter[int]()
+        for ask, result in attempt.results:
+            ask.result = result
+            if ask.key is not None:
+                ask.key.answered = True
+        for create in attempt.creates:
+            create.committed = True
+        for part in attempt.parts:
+            self._markets[part.market].committed(part.number, part.orders)
+            accepted[part.market] += part.orders
+        return accepted
+
+    async def _landed(self, attempt: Attempt, before: Mapping[int, int]) -> bool:
+        """Whether an attempt whose outcome was unknown has been committed after all."""
+        async with self._session.reading() as conn:
+            for part in attempt.parts:
+                after = before[part.market]
+                number = await intake_store.landed(conn, part.market, after, part.digest)
+                if number is None:
+                    return False
+                part.number = number
+            if attempt.parts or not attempt.creates:
+                return bool(attempt.parts)
+            wanted = {create.order_id for create in attempt.creates}
+            return wanted == await intake_store.known_orders(conn, list(wanted))
+
+    async def _yield_to_winners(self, asks: Sequence[Ask]) -> None:
+        """Answers the asks whose key, client order id or order id somebody else has committed."""
+        keyed = {
+            (ask.account_id, ask.key.text): ask
+            for ask in asks
+            if ask.key is not None and ask.result is None
+        }
+        creates = [ask for ask in asks if type(ask) is Create and ask.result is None]
+        clients = {(c.account_id, c.client_order_id): c for c in creates if c.client_order_id}
+        async with self._session.reading() as conn:
+            for name, stored in (await intake_store.answers(conn, list(keyed))).items():
+                ask = keyed[name]
+                apply_answer(ask, stored)
+                if type(ask) is Create:
+                    ask.winner_id = stored.order_id
+            for name, order_id in (await intake_store.open_client_ids(conn, list(clients))).items():
+                create = clients[name]
+                if create.result is None and create.refusal is None:
+                    create.result = client_id_used(create, order_id)
+            known = await intake_store.known_orders(conn, [c.order_id for c in creates])
+        for create in creates:
+            if create.order_id in known and create.result is None:
+                create.held = False  # the reconciler has closed this id, or an earlier call has it
+                create.result = unavailable("TRY_AGAIN", "An earlier try was given up; try again.")
+
+
+@dataclass(slots=True)
+class _Commands:
+    """What goes to the log, by market, in the order of the asks."""
+
+    of_market: dict[int, records_pb2.CommandBatch] = field(default_factory=dict)
+    orders: Counter[int] = field(default_factory=Counter)
+    canceled: set[int] = field(default_factory=set)
+
+    def add(self, market: int, command: records_pb2.Command) -> None:
+        """One more command of a market."""
+        self.of_market.setdefault(market, records_pb2.CommandBatch()).commands.append(command)
+
+
+def _commands(asks: Sequence[Ask], named: Mapping[int, Named], attempt: Attempt) -> _Commands:
+    commands = _Commands()
+    for ask in asks:
+        if type(ask) is Create:
+            attempt.results.append((ask, _placed(ask, commands)))
+        elif type(ask) is Cancel:
+            attempt.results.append((ask, _canceled(ask, named.get(ask.order_id), commands)))
+    return commands
+
+
+def _placed(create: Create, commands: _Commands) -> Result:
+    if create.refusal is not None:
+        return create.refusal
+    market = create.terms.instrument.market
+    commands.add(market, wire.new_order(create))
+    commands.orders[market] += 1
+    return Answer(create.order_id, Status.NEW)
+
+
+def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Result:
+    if order is None or order.account_id != cancel.account_id:
+        return unknown_order(cancel.order_id)
+    if order.status not in LIVE:
+        return not_live(order)
+    if order.status in CANCELABLE and order.order_id not in commands.canceled:
+        command = wire.cancel_order(order.order_id, order.account_id, order.instrument_id)
+        commands.add(order.market, command)
+        commands.canceled.add(order.order_id)
+    return Answer(order.order_id, Status.CANCEL_PENDING)
+
+
+def unknown_order(order_id: int) -> DomainError:
+    """There is no such order, or it is another account's."""
+    text = ids.to_uuid(order_id)
+    return not_found("UNKNOWN_ORDER", f"There is no order {text}.", **{wire.ORDER_ID: text})
+
+
+def not_live(order: Named) -> DomainError:
+    """The order has ended."""
+    text, status = ids.to_uuid(order.order_id), Status(order.status).name
+    return failed_precondition(
+        "ORDER_NOT_LIVE",
+        f"Order {text} is {status}: only a live order can be canceled.",
+        **{wire.ORDER_ID: text, wire.STATUS: status},
+    )

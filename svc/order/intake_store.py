@@ -1,0 +1,239 @@
+"""SQL of order intake: what an accepted batch leaves behind, in one transaction, set by set.
+
+Keeps: an order, its first event, its place among open orders, its answer and its command are
+committed together or not at all. Rows are locked in the order of their ids, the outbox's counter
+last, so that intake and applier never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import grpc
+
+from svc.kit.errors import DomainError
+from svc.order import lifecycle
+from svc.order.asks import Ask, Cancel, Create, Result
+from svc.order.lifecycle import Cause, status_of
+
+_INSERT_ORDERS = """
+WITH asked AS (
+    SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::smallint[],
+        $7::smallint[], $8::smallint[], $9::smallint[], $10::bigint[], $11::bigint[],
+        $12::bigint[], $13::bigint[], $14::text[], $15::int[], $16::int[], $17::smallint[],
+        $18::smallint[], $19::bool[], $20::bool[], $21::text[], $22::text[], $23::text[],
+        $24::text[], $25::bigint[], $26::text[])
+    AS a (id, account_id, user_id, instrument_id, side, type, time_in_force, status, price_ticks,
+        cap_ticks, lots, budget, quote_units, maker_ppm, taker_ppm, leverage, self_trade_mode,
+        post_only, reduce_only, client_order_id, key, source, reason, expires_ns, trace_id)
+), inserted AS (
+    INSERT INTO orders (id, version, market, account_id, user_id, instrument_id, side, type,
+        time_in_force, status, price, quantity, filled_qty, remaining_qty, price_ticks, cap_ticks,
+        lots, filled_lots, remaining_lots, filled_tick_lots, budget_tick_lots, quote_units,
+        maker_fee_ppm, taker_fee_ppm, leverage, self_trade_mode, post_only, reduce_only,
+        client_order_id, idempotency_key, source, fee_currency, reason, expires_at, created_at,
+        updated_at, events, sequence)
+    SELECT a.id, 1, i.market, a.account_id, a.user_id, a.instrument_id, side_of(a.side),
+        type_of(a.type), time_in_force_of(a.time_in_force), status_of(a.status),
+        nullif(a.price_ticks, 0) * i.tick_size, nullif(a.lots, 0) * i.lot_size, 0,
+        a.lots * i.lot_size, a.price_ticks, a.cap_ticks, a.lots, 0, a.lots, 0, a.budget,
+        a.quote_units::numeric, a.maker_ppm, a.taker_ppm, a.leverage, a.self_trade_mode,
+        a.post_only, a.reduce_only, a.client_order_id, a.key, a.source, i.quote_currency, a.reason,
+        'epoch'::timestamptz + nullif(a.expires_ns, 0) / 1000 * interval '1 microsecond', $1, $1,
+        1, 0
+    FROM asked a JOIN instruments i ON i.id = a.instrument_id
+    RETURNING id
+), opened AS (
+    INSERT INTO open_orders (account_id, order_id, client_order_id)
+    SELECT account_id, id, client_order_id FROM asked WHERE status_of(status) = 'new'
+), told AS (
+    INSERT INTO order_events (order_id, number, account_id, event_type, new_status, reason,
+        trace_id, sequence, created_at)
+    SELECT id, 1, account_id, (CASE status_of(status) WHEN 'new' THEN 'created' ELSE 'rejected'
+        END)::order_event_type, status_of(status), reason, trace_id, 0, $1
+    FROM asked
+)
+SELECT count(*) FROM inserted
+"""
+
+_LOCK_NAMED = """
+SELECT id, market, account_id, instrument_id, status::text FROM orders
+WHERE id = ANY($1::bigint[]) AND side IS NOT NULL
+ORDER BY id FOR UPDATE
+"""
+
+_REQUEST_CANCEL = """
+WITH moved AS (
+    UPDATE orders o SET status = 'cancel_pending', updated_at = $1,
+        events = o.events + 1
+    FROM unnest($2::bigint[], $3::smallint[], $4::text[]) AS a (id, previous, trace_id)
+    WHERE o.id = a.id
+    RETURNING o.id, o.events, o.account_id, o.status, o.sequence, a.previous, a.trace_id
+)
+INSERT INTO order_events (order_id, number, account_id, event_type, prev_status, new_status,
+    trace_id, sequence, created_at)
+SELECT id, events, account_id, 'cancel_requested', status_of(previous), status, trace_id, sequence,
+    $1
+FROM moved
+"""
+
+_INSERT_ANSWERS = """
+INSERT INTO idempotency
+    (account_id, key, digest, order_id, code, reason, message, metadata, created_at)
+SELECT *, $9 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::smallint[],
+    $6::text[], $7::text[], $8::text[])
+"""
+
+_ANSWERS = """
+SELECT i.account_id, i.key, i.digest, i.order_id, i.code, i.reason, i.message, i.metadata
+FROM unnest($1::bigint[], $2::text[]) AS a (account_id, key)
+JOIN idempotency i USING (account_id, key)
+"""
+
+_OPEN_CLIENT_IDS = """
+SELECT o.account_id, o.client_order_id, o.order_id
+FROM unnest($1::bigint[], $2::text[]) AS a (account_id, client_order_id)
+JOIN open_orders o USING (account_id, client_order_id)
+"""
+
+_KNOWN_ORDERS = "SELECT id FROM orders WHERE id = ANY($1::bigint[])"
+
+_LANDED = "SELECT number FROM outbox WHERE market = $1 AND number > $2 AND digest = $3"
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An order that a cancel names, locked."""
+
+    order_id: int
+    market: int
+    account_id: int
+    instrument_id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered under an idempotency key; `error` is None for success."""
+
+    digest: bytes
+    order_id: int
+    error: DomainError | None
+
+
+async def insert_orders(conn: asyncpg.Connection, creates: Sequence[Create], now: datetime) -> None:
+    """Orders with their first events. Raises UniqueViolationError for an id or client id in use."""
+    terms = [create.terms for create in creates]
+    inserted = await conn.fetchval(
+        _INSERT_ORDERS,
+        now,
+        [c.order_id for c in creates],
+        [c.account_id for c in creates],
+        [c.user_id for c in creates],
+        [t.instrument.id for t in terms],
+        [t.side for t in terms],
+        [t.type for t in terms],
+        [t.time_in_force for t in terms],
+        [c.status for c in creates],
+        [t.price_ticks for t in terms],
+        [c.cap_ticks for c in creates],
+        [t.lots for t in terms],
+        [c.budget_tick_lots for c in creates],
+        [str(t.quote_units) for t in terms],
+        [t.instrument.maker_fee_ppm for t in terms],
+        [t.instrument.taker_fee_ppm for t in terms],
+        [t.leverage for t in terms],
+        [t.self_trade_mode for t in terms],
+        [t.post_only for t in terms],
+        [t.reduce_only for t in terms],
+        [c.client_order_id or None for c in creates],
+        [c.key.text if c.key else None for c in creates],
+        [c.source for c in creates],
+        [c.refusal.reason if c.refusal else None for c in creates],
+        [t.expires_at_unix_ns for t in terms],
+        [c.trace_id or None for c in creates],
+    )
+    assert inserted == len(creates), "an instrument has its row before it has orders"
+
+
+async def lock_named(conn: asyncpg.Connection, cancels: Sequence[Cancel]) -> dict[int, Named]:
+    """The orders that exist of those that are named, locked in the order of their ids."""
+    rows = await conn.fetch(_LOCK_NAMED, sorted({cancel.order_id for cancel in cancels}))
+    return {row[0]: Named(row[0], row[1], row[2], row[3], status_of(row[4])) for row in rows}
+
+
+async def request_cancels(
+    conn: asyncpg.Connection, cancels: Sequence[tuple[Cancel, Named]], now: datetime
+) -> None:
+    """Moves orders that are locked and may be canceled to CANCEL_PENDING, with their events."""
+    for _, named in cancels:
+        lifecycle.after(named.status, Cause.CANCEL_REQUESTED, filled_lots=0)
+    await conn.execute(
+        _REQUEST_CANCEL,
+        now,
+        [cancel.order_id for cancel, _ in cancels],
+        [named.status for _, named in cancels],
+        [cancel.trace_id or None for cancel, _ in cancels],
+    )
+
+
+async def insert_answers(
+    conn: asyncpg.Connection, answered: Sequence[tuple[Ask, Result]], now: datetime
+) -> None:
+    """Answers of asks with keys. Raises UniqueViolationError when a key has an answer already."""
+    rows = [_answer_row(ask, result) for ask, result in answered]
+    await conn.execute(_INSERT_ANSWERS, *(list(column) for column in zip(*rows, strict=True)), now)
+
+
+async def answers(
+    conn: asyncpg.Connection, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], StoredAnswer]:
+    """Stored answers by (account, key)."""
+    rows = await conn.fetch(_ANSWERS, [account for account, _ in keys], [key for _, key in keys])
+    return {(row[0], row[1]): _stored(row) for row in rows}
+
+
+async def open_client_ids(
+    conn: asyncpg.Connection, client_ids: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], int]:
+    """Which open order has each of these (account, client order id)."""
+    accounts = [account for account, _ in client_ids]
+    rows = await conn.fetch(_OPEN_CLIENT_IDS, accounts, [text for _, text in client_ids])
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def known_orders(conn: asyncpg.Connection, order_ids: Sequence[int]) -> set[int]:
+    """Which of these ids have a row."""
+    return {row[0] for row in await conn.fetch(_KNOWN_ORDERS, order_ids)}
+
+
+async def landed(
+    conn: asyncpg.Connection, market: int, after_number: int, digest: bytes
+) -> int | None:
+    """The number of the batch with this digest behind `after_number`, if it was committed."""
+    number: int | None = await conn.fetchval(_LANDED, market, after_number, digest)
+    return number
+
+
+def _answer_row(ask: Ask, result: Result) -> tuple[int, str, bytes, int, int, str, str, str]:
+    assert ask.key is not None, "only asks with a key have an answer to store"
+    if isinstance(result, DomainError):
+        code, metadata = result.code.value[0], json.dumps(result.metadata)
+        error = (code, result.reason, result.message, metadata)
+    else:
+        error = (0, "", "", "{}")
+    return (ask.account_id, ask.key.text, ask.key.digest, ask.order_id, *error)
+
+
+def _stored(row: asyncpg.Record) -> StoredAnswer:
+    _, _, digest, order_id, code, reason, message, metadata = row
+    error = None
+    if code:
+        error = DomainError(_CODES[code], reason, message, **json.loads(metadata))
+    return StoredAnswer(digest, order_id, error)

@@ -1,0 +1,235 @@
+"""What the orders and trades of an account are: one, or pages of them.
+
+Keeps: an account sees its own rows alone, committed and settled ones; pages by cursor neither
+repeat nor skip a row that did not change meanwhile. Lists are always fresh. A total is exact up
+to EXACT_TOTAL rows; beyond it is at most COUNT_LIFE_S old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select, tuple_
+
+from svc.kit import ids
+from svc.kit.database import Database
+from svc.kit.errors import not_found
+from svc.order import cursors
+from svc.order.cursors import Place
+from svc.order.lifecycle import LIVE
+from svc.order.tables import open_orders, order_events, orders, trades
+
+EXACT_TOTAL = 10_000
+COUNT_LIFE_S = 300
+
+MOST_CLOCK_DIFFERENCE = timedelta(hours=1)
+"""No engine's clock is further behind that of orders."""
+
+CLIENT_ID_PREFIX = "client:"
+"""Begins the caller's own id where an order's id may stand."""
+
+_LIVE_LABELS = frozenset(status.name.lower() for status in LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilters:
+    """All of them must hold; empty, 0 and None are no filter."""
+
+    status: str = ""
+    type: str = ""
+    instrument_id: int = 0
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    order_id: int = 0
+    client_id_part: str = ""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As conditions on `orders`."""
+        column = orders.c
+        given: list[tuple[object, ColumnElement[bool]]] = [
+            (self.status, column.status == self.status),
+            (self.type, column.type == self.type),
+            (self.instrument_id, column.instrument_id == self.instrument_id),
+            (self.created_from, column.created_at >= self.created_from),
+            (self.created_before, column.created_at < self.created_before),
+            (self.order_id, column.id == self.order_id),
+            (
+                self.client_id_part,
+                column.client_order_id.contains(self.client_id_part, autoescape=True),
+            ),
+        ]
+        # An order without a side was closed by the reconciler and never anybody's.
+        return [column.side.is_not(None), *(condition for value, condition in given if value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and the cursor of the page after; empty: this was the last."""
+
+    rows: Sequence[RowMapping]
+    next_cursor: str
+
+
+class Queries:
+    """Reads on connections of their own, so that no list holds up an order."""
+
+    def __init__(self, database: Callable[[], Awaitable[Database]], redis: Redis) -> None:
+        """`database` gives the same one at every call."""
+        self._database = database
+        self._redis = redis
+
+    async def order(self, account_id: int, named: str) -> RowMapping:
+        """The account's order: a UUID, or client:<id> while it is open.
+
+        Raises UNKNOWN_ORDER.
+        """
+        if named.startswith(CLIENT_ID_PREFIX):
+            client_id = named.removeprefix(CLIENT_ID_PREFIX)
+            chosen = select(open_orders.c.order_id).where(
+                open_orders.c.account_id == account_id,
+                open_orders.c.client_order_id == client_id,
+            )
+            is_it = orders.c.id == chosen.scalar_subquery()
+        else:
+            try:
+                is_it = orders.c.id == ids.from_uuid(named)
+            except ValueError as error:
+                raise not_found("UNKNOWN_ORDER", f"{error}.", orderId=named) from None
+        rows = await self._fetch(
+            select(orders).where(
+                is_it, orders.c.account_id == account_id, orders.c.side.is_not(None)
+            )
+        )
+        if not rows:
+            raise not_found("UNKNOWN_ORDER", f"There is no order {named}.", orderId=named)
+        return rows[0]
+
+    async def orders(
+        self,
+        account_id: int,
+        filters: OrderFilters,
+        *,
+        limit: int,
+        offset: int = 0,
+        cursor: str = "",
+    ) -> Page:
+        """Orders, last change first. Raises INVALID_CURSOR."""
+        of_list = cursors.list_digest("orders", account_id, filters)
+        after = cursors.read(cursor, of_list) if cursor else None
+        chosen = _by_last_change(account_id, filters, after).limit(limit + 1).offset(offset)
+        rows = await self._fetch(chosen)
+        return _page(rows, limit, of_list, lambda row: Place(row["updated_at"], row["id"]))
+
+    async def total(self, account_id: int, filters: OrderFilters) -> int:
+        """How many orders match, on all pages."""
+        name = f"order:count:{account_id}:{cursors.list_digest(filters).hex()}"
+        known = await self._remembered(name)
+        if known is not None:
+            return known
+        matching = select(orders.c.id).where(
+            orders.c.account_id == account_id, *filters.conditions()
+        )
+        total = await self._count(matching.limit(EXACT_TOTAL + 1))
+        if total > EXACT_TOTAL:
+            total = await self._count(matching)
+            await self._remember(name, total)
+        return total
+
+    async def trades(
+        self, account_id: int, *, instrument_id: int, order_id: int, limit: int, cursor: str
+    ) -> Page:
+        """Trades, newest first; a trade with oneself is there twice. Raises INVALID_CURSOR."""
+        of_list = cursors.list_digest("trades", account_id, instrument_id, order_id)
+        column = trades.c
+        side = (column.side == "sell").cast(orders.c.version.type)
+        key = tuple_(column.executed_at, column.trade_id, side)
+        chosen = select(trades).where(column.account_id == account_id)
+        if instrument_id:
+            chosen = chosen.where(column.instrument_id == instrument_id)
+        if order_id:
+            chosen = chosen.where(column.order_id == order_id, *_lifetime(account_id, order_id))
+        if cursor:
+            place = cursors.read(cursor, of_list)
+            # The first half bounds the index; the second is exact.
+            chosen = chosen.where(column.executed_at <= place.time)
+            chosen = chosen.where(key < tuple_(place.time, place.id, place.side))
+        chosen = chosen.order_by(
+            column.executed_at.desc(), column.trade_id.desc(), column.side.desc()
+        )
+        rows = await self._fetch(chosen.limit(limit + 1))
+        return _page(rows, limit, of_list, _trade_place)
+
+    async def _fetch(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        database = await self._database()
+        async with database.engine.connect() as conn:
+            result = await conn.execute(statement)
+            rows: Sequence[RowMapping] = result.mappings().all()
+            return rows
+
+    async def _count(self, matching: Select[Any]) -> int:
+        database = await self._database()
+        async with database.engine.connect() as conn:
+            counted = await conn.execute(select(func.count()).select_from(matching.subquery()))
+            return int(counted.scalar_one())
+
+    async def _remembered(self, name: str) -> int | None:
+        try:
+            known = await self._redis.get(name)
+        except (RedisError, OSError, TimeoutError):
+            return None  # without the cache every total is counted
+        return None if known is None else int(known)
+
+    async def _remember(self, name: str, total: int) -> None:
+        try:
+            await self._redis.set(name, total, ex=COUNT_LIFE_S)
+        except (RedisError, OSError, TimeoutError):
+            return  # as above
+
+
+def _by_last_change(account_id: int, filters: OrderFilters, after: Place | None) -> Select[Any]:
+    """Orders by the time of their last event, through an index that no update moves.
+
+    The few that are live are found by themselves, however many have ended.
+    """
+    if filters.status in _LIVE_LABELS:
+        last = orders.c.updated_at
+        chosen = select(orders).join(open_orders, open_orders.c.order_id == orders.c.id)
+        chosen = chosen.where(open_orders.c.account_id == account_id)
+    else:
+        last = order_events.c.created_at
+        is_last = (orders.c.id == order_events.c.order_id) & (
+            orders.c.events == order_events.c.number
+        )
+        chosen = select(orders).join(order_events, is_last)
+        chosen = chosen.where(order_events.c.account_id == account_id)
+        if filters.created_from is not None:
+            chosen = chosen.where(last >= filters.created_from)
+    chosen = chosen.where(*filters.conditions())
+    order_id = orders.c.id if last is orders.c.updated_at else order_events.c.order_id
+    if after is not None:
+        chosen = chosen.where(tuple_(last, order_id) < tuple_(after.time, after.id))
+    return chosen.order_by(last.desc(), order_id.desc())
+
+
+def _lifetime(account_id: int, order_id: int) -> list[ColumnElement[bool]]:
+    """An order's trades come after it, by clocks that differ a little; the index is by time."""
+    own = (orders.c.id == order_id) & (orders.c.account_id == account_id)
+    began = select(orders.c.created_at - MOST_CLOCK_DIFFERENCE).where(own).scalar_subquery()
+    return [trades.c.executed_at >= began]
+
+
+def _trade_place(row: RowMapping) -> Place:
+    return Place(row["executed_at"], row["trade_id"], int(row["side"] == "sell"))
+
+
+def _page(
+    rows: Sequence[RowMapping], limit: int, of_list: bytes, place: Callable[[RowMapping], Place]
+) -> Page:
+    if len(rows) <= limit:
+        return Page(rows, "")
+    return Page(rows[:limit], cursors.write(place(rows[limit - 1]), of_list))

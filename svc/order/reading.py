@@ -1,0 +1,172 @@
+"""Requests of the public contract as asks of intake: checked, resolved, in ticks and lots.
+
+Keeps: what comes out is well-formed; what is not leaves nothing. Runs in the caller's own task, so
+that a batch never waits for the reading of a request.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from order.v1 import order_pb2
+
+from svc.kit import ids
+from svc.kit.errors import DomainError, invalid
+from svc.kit.identity import Principal
+from svc.kit.validation import validate
+from svc.order import terms, wire
+from svc.order.asks import Ask, Cancel, Create, Key
+from svc.order.catalog import Catalog
+
+SOURCES = ("api", "web", "mobile", "broker", "market_maker")
+"""Where a request may come from; anything else counts as the first."""
+
+_MICROSECOND_NS = 1_000
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._:/-]{0,64}")
+_LONGEST_SYMBOL, _LONGEST_DECIMAL, _LONGEST_KEY = 32, 40, 128
+_LAST_SIDE, _LAST_TYPE, _LAST_TIME_IN_FORCE, _LAST_MODE = 2, 4, 5, 5
+_HIGHEST_LEVERAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, until when he waits, and in which trace."""
+
+    account_id: int
+    user_id: int
+    source: str
+    trace_id: str
+    deadline_s: float | None
+
+    @classmethod
+    def of(cls, principal: Principal, trace_id: str, deadline_s: float | None) -> Caller:
+        """The caller of a request that came through the edge."""
+        source = principal.source.lower()
+        known = source if source in SOURCES else SOURCES[0]
+        return cls(principal.account_id, principal.user_id, known, trace_id, deadline_s)
+
+
+def create(
+    request: order_pb2.CreateOrderRequest, caller: Caller, catalog: Catalog, header_key: str = ""
+) -> Create:
+    """A new order. Raises what `terms.read` raises, UNKNOWN_SYMBOL, and the errors of `_key`.
+
+    Takes the request: its idempotency key is moved out of it. An expiry counts in microseconds.
+    """
+    if not _plainly_valid(request):
+        validate(request)
+    key = _key(request, header_key)
+    instrument = catalog.find(request.symbol)
+    expires_ns = 0
+    if request.HasField("expires_at"):
+        expires_ns = request.expires_at.ToNanoseconds()
+        expires_ns -= expires_ns % _MICROSECOND_NS
+    return Create(
+        account_id=caller.account_id,
+        user_id=caller.user_id,
+        source=caller.source,
+        terms=terms.read(request, instrument, expires_ns),
+        client_order_id=request.client_order_id,
+        key=key,
+        trace_id=caller.trace_id,
+        deadline_s=caller.deadline_s,
+    )
+
+
+def cancel(request: order_pb2.CancelOrderRequest, caller: Caller, header_key: str = "") -> Cancel:
+    """A cancel. Raises INVALID_ORDER_ID, INVALID_FIELD, and the errors of `_key`."""
+    validate(request)
+    key = _key(request, header_key)
+    order_id = order_id_of(request.order_id)
+    return Cancel(caller.account_id, order_id, key, caller.trace_id, caller.deadline_s)
+
+
+def item(request: order_pb2.OrderItem, caller: Caller, catalog: Catalog) -> Ask:
+    """An item of a list or stream: what `create` or `cancel` make of it."""
+    kind = request.WhichOneof("kind")
+    if kind == "create":
+        return create(request.create, caller, catalog)
+    if kind == "cancel":
+        return cancel(request.cancel, caller)
+    raise invalid(
+        "INVALID_FIELD",
+        "An item is a create or a cancel; this one is neither.",
+        field="kind",
+        value="",
+        rule="oneof.required",
+    )
+
+
+def order_id_of(text: str) -> int:
+    """The id behind a UUID. Raises INVALID_ORDER_ID."""
+    try:
+        return ids.from_uuid(text)
+    except ValueError as error:
+        raise _bad_order_id(text, error) from None
+
+
+def datetime_of(time: Timestamp) -> datetime:
+    """A time of a request, as tables have it."""
+    return time.ToDatetime(UTC)
+
+
+def _bad_order_id(text: str, error: ValueError) -> DomainError:
+    rule = "a UUID that this exchange gave out"
+    return invalid("INVALID_ORDER_ID", f"{error}.", field="order_id", value=text, rule=rule)
+
+
+def _key(
+    request: order_pb2.CreateOrderRequest | order_pb2.CancelOrderRequest, header: str
+) -> Key | None:
+    """The idempotency key from field or header.
+
+    Raises IDEMPOTENCY_KEYS_DIFFER for two that are not equal, INVALID_FIELD for one too long.
+    """
+    text = request.idempotency_key
+    if text and header and text != header:
+        raise invalid(
+            "IDEMPOTENCY_KEYS_DIFFER",
+            f"The header x-idempotency-key is {header!r}, the field is {text!r}: must be equal.",
+            field="idempotency_key",
+            value=text,
+            rule="equal to the header x-idempotency-key",
+        )
+    text = text or header
+    if not text:
+        return None
+    if len(text) > _LONGEST_KEY:
+        raise invalid(
+            "INVALID_FIELD",
+            f"The idempotency key has {len(text)} characters, at most {_LONGEST_KEY} are taken.",
+            field="idempotency_key",
+            value=text[:100],
+            rule="string.max_len",
+        )
+    request.ClearField("idempotency_key")  # the digest is of all else
+    return Key(text, wire.request_digest(request))
+
+
+def _plainly_valid(request: order_pb2.CreateOrderRequest) -> bool:
+    """Whether the contract's own rules hold, at a tenth of the cost of asking them.
+
+    False decides nothing. A test compares it with them.
+    """
+    return (
+        0 < len(request.symbol) <= _LONGEST_SYMBOL
+        and 0 < request.side <= _LAST_SIDE
+        and 0 < request.type <= _LAST_TYPE
+        and 0 <= request.time_in_force <= _LAST_TIME_IN_FORCE
+        and 0 <= request.self_trade_mode <= _LAST_MODE
+        and len(request.quantity) <= _LONGEST_DECIMAL
+        and len(request.price) <= _LONGEST_DECIMAL
+        and len(request.stop_price) <= _LONGEST_DECIMAL
+        and len(request.quote_amount) <= _LONGEST_DECIMAL
+        and len(request.display_quantity) <= _LONGEST_DECIMAL
+        and len(request.idempotency_key) <= _LONGEST_KEY
+        and request.leverage <= _HIGHEST_LEVERAGE
+        and _CLIENT_ID.fullmatch(request.client_order_id) is not None
+    )

@@ -1,0 +1,98 @@
+"""Ends holds that no order stands behind: of calls that died between hold and commit.
+
+Keeps: a hold is given back only when its order can never reach a market, because its id has a
+committed row that is REJECTED. For a hold without a row it makes that row first; the unique id
+then keeps out the call that made the hold, should it still be on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from wallet.v1 import wallet_pb2, wallet_pb2_grpc
+
+from svc.kit.clock import Clock
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import from_rpc
+from svc.kit.log import get_logger
+from svc.order import reconcile_store
+from svc.order.market import Market
+from svc.order.session import Session
+
+PAGE = 500
+"""Holds looked at in one step."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_log = get_logger("order.reconciler")
+
+
+class Reconciler:
+    """Passes over the open holds again and again; any number of processes may."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
+        market: Market,
+        clock: Clock,
+        age_s: float,
+        pause_s: float,
+    ) -> None:
+        """Holds are looked at when they are `age_s` old; passes are `pause_s` apart."""
+        self._session = session
+        self._wallet = wallet
+        self._market = market
+        self._clock = clock
+        self._age_ns = int(age_s * 1_000_000_000)
+        self._pause_s = pause_s
+
+    async def run(self) -> None:
+        """Passes until cancelled."""
+        while True:
+            await asyncio.sleep(self._pause_s)
+            try:
+                await self.reconcile()
+            except grpc.aio.AioRpcError as error:
+                _log.warning("wallet_away", error=str(from_rpc(error)))
+            except DISCONNECTED as error:
+                _log.warning("database_away", error=repr(error))
+
+    async def close(self) -> None:
+        """Closes what it has open; after `run` has ended."""
+        await self._session.close()
+
+    async def reconcile(self) -> int:
+        """One pass over all holds that are old enough; how many were given back."""
+        before_ns = self._clock.unix_ns() - self._age_ns
+        after: wallet_pb2.HoldKey | None = None
+        given_back = 0
+        while True:
+            request = wallet_pb2.ListHoldsRequest(before_unix_ns=before_ns, after=after, limit=PAGE)
+            holds = (await self._wallet.ListHolds(request)).holds
+            if holds:
+                given_back += await self._look_at(holds)
+            if len(holds) < PAGE:
+                return given_back
+            after = holds[-1].key
+
+    async def _look_at(self, holds: Sequence[wallet_pb2.Hold]) -> int:
+        now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
+        # Later versions belong to orders that have a row; their holds end with the order.
+        first = [hold for hold in holds if hold.key.version == 1]
+        async with self._session.transaction() as conn:
+            closed = await reconcile_store.close_unborn(conn, first, self._market.id, now)
+        async with self._session.reading() as conn:
+            rejected = await reconcile_store.rejected(conn, [hold.key.order_id for hold in first])
+        if closed:
+            _log.warning("orders_abandoned", count=len(closed), order_ids=sorted(closed))
+        if not rejected:
+            return 0
+        keys = [wallet_pb2.HoldKey(order_id=order_id, version=1) for order_id in sorted(rejected)]
+        await self._wallet.UnlockFunds(wallet_pb2.UnlockFundsRequest(holds=keys))
+        _log.info("holds_given_back", count=len(keys))
+        return len(keys)

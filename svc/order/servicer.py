@@ -1,0 +1,294 @@
+"""The RPCs of order.v1: who asks, and how the answers read; intake and queries do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from order.v1 import order_pb2, order_pb2_grpc
+from trading.v1 import trading_pb2
+
+from svc.kit import ids
+from svc.kit.call import CURRENT_CALL, DEADLINE_SHAVE_S, Context, answer_http_status
+from svc.kit.errors import DomainError, invalid
+from svc.kit.identity import principal
+from svc.kit.log import trace_id
+from svc.order import reading, views
+from svc.order.asks import Answer, Ask
+from svc.order.catalog import Catalog
+from svc.order.intake import Intake
+from svc.order.lifecycle import Status
+from svc.order.market import Market, StopKind
+from svc.order.market_commands import MarketCommands
+from svc.order.queries import OrderFilters, Page, Queries
+from svc.order.reading import Caller
+from svc.order.stopping import Stops
+from svc.order.streaming import Conversation
+from svc.order.terms import OrderType
+
+ACCEPTED_HTTP_STATUS = 202
+IDEMPOTENCY_HEADER = "x-idempotency-key"
+
+_DEFAULT_LIMIT = 50
+
+
+class OrderServicer(order_pb2_grpc.OrderServiceServicer):
+    """See protos/order/v1/order.proto for the contract of each method."""
+
+    def __init__(self, intake: Intake, catalog: Catalog, queries: Queries) -> None:
+        self._intake = intake
+        self._catalog = catalog
+        self._queries = queries
+
+    async def CreateOrder(
+        self, request: order_pb2.CreateOrderRequest, context: Context
+    ) -> order_pb2.CreateOrderResponse:
+        """One new order."""
+        caller = _caller(context)
+        await self._catalog.seek(request.symbol)
+        ask = reading.create(request, caller, self._catalog, _header_key(context))
+        answer = await self._answer(ask, context)
+        return order_pb2.CreateOrderResponse(
+            order_id=ids.to_uuid(answer.order_id),
+            status=answer.status,  # type: ignore[arg-type]  # the numbers are the contract's
+            message="Order accepted.",
+        )
+
+    async def CancelOrder(
+        self, request: order_pb2.CancelOrderRequest, context: Context
+    ) -> order_pb2.CancelOrderResponse:
+        """One cancel."""
+        ask = reading.cancel(request, _caller(context), _header_key(context))
+        answer = await self._answer(ask, context)
+        return order_pb2.CancelOrderResponse(
+            order_id=ids.to_uuid(answer.order_id),
+            status=answer.status,  # type: ignore[arg-type]
+            message="Cancel requested.",
+        )
+
+    async def SubmitOrders(
+        self, request: order_pb2.SubmitOrdersRequest, context: Context
+    ) -> order_pb2.SubmitOrdersResponse:
+        """A list."""
+        caller = _caller(context)
+        _refuse_header_key(context)
+        conversation = Conversation(self._intake, self._catalog, caller)
+        return order_pb2.SubmitOrdersResponse(results=await conversation.submit(request.items))
+
+    async def StreamOrders(
+        self,
+        request_iterator: AsyncIterator[order_pb2.StreamOrdersRequest],
+        context: Context,
+    ) -> AsyncIterator[order_pb2.StreamOrdersResponse]:
+        """A conversation."""
+        caller = _caller(context)
+        _refuse_header_key(context)
+        conversation = Conversation(self._intake, self._catalog, caller)
+        async for results in conversation.follow(request_iterator):
+            for result in results:
+                yield order_pb2.StreamOrdersResponse(result=result)
+
+    async def GetOrder(
+        self, request: order_pb2.GetOrderRequest, context: Context
+    ) -> order_pb2.GetOrderResponse:
+        """One order."""
+        row = await self._queries.order(principal(context).account_id, request.order_id)
+        return order_pb2.GetOrderResponse(order=views.order(row, self._catalog))
+
+    async def ListOrders(
+        self, request: order_pb2.ListOrdersRequest, context: Context
+    ) -> order_pb2.ListOrdersResponse:
+        """A page of orders."""
+        account_id = principal(context).account_id
+        filters = self._filters(request)
+        limit, number = request.limit or _DEFAULT_LIMIT, request.page or 1
+        if request.cursor:
+            if request.page:
+                raise _page_and_cursor(request.page)
+            page = await self._queries.orders(
+                account_id, filters, limit=limit, cursor=request.cursor
+            )
+            pagination = order_pb2.Pagination(limit=limit, next_cursor=page.next_cursor)
+        else:
+            page = await self._queries.orders(
+                account_id, filters, limit=limit, offset=(number - 1) * limit
+            )
+            total = await self._queries.total(account_id, filters)
+            pagination = order_pb2.Pagination(
+                page=number, limit=limit, total=total, next_cursor=page.next_cursor
+            )
+        return order_pb2.ListOrdersResponse(data=self._orders(page), pagination=pagination)
+
+    async def ListTrades(
+        self, request: order_pb2.ListTradesRequest, context: Context
+    ) -> order_pb2.ListTradesResponse:
+        """A page of trades."""
+        account_id = principal(context).account_id
+        limit = request.limit or _DEFAULT_LIMIT
+        page = await self._queries.trades(
+            account_id,
+            instrument_id=self._catalog.find(request.symbol).id if request.symbol else 0,
+            order_id=reading.order_id_of(request.order_id) if request.order_id else 0,
+            limit=limit,
+            cursor=request.cursor,
+        )
+        return order_pb2.ListTradesResponse(
+            data=[views.trade(row, self._catalog) for row in page.rows],
+            pagination=order_pb2.Pagination(limit=limit, next_cursor=page.next_cursor),
+        )
+
+    async def _answer(self, ask: Ask, context: Context) -> Answer:
+        result = await self._intake.submit(ask)
+        if isinstance(result, DomainError):
+            raise result
+        await answer_http_status(context, ACCEPTED_HTTP_STATUS)
+        return result
+
+    def _orders(self, page: Page) -> list[order_pb2.Order]:
+        return [views.order(row, self._catalog) for row in page.rows]
+
+    def _filters(self, request: order_pb2.ListOrdersRequest) -> OrderFilters:
+        order_id = 0
+        search = request.search
+        try:
+            order_id = ids.from_uuid(search)
+        except ValueError:
+            client_id_part = search
+        else:
+            client_id_part = ""
+        has_from, has_to = request.HasField("from_date"), request.HasField("to_date")
+        return OrderFilters(
+            status=_label("status", request.status, Status),
+            type=_label("type", request.type, OrderType),
+            instrument_id=self._catalog.find(request.symbol).id if request.symbol else 0,
+            created_from=reading.datetime_of(request.from_date) if has_from else None,
+            created_before=reading.datetime_of(request.to_date) if has_to else None,
+            order_id=order_id,
+            client_id_part=client_id_part,
+        )
+
+
+class OrderQueryServicer(order_pb2_grpc.OrderQueryServiceServicer):
+    """Orders across accounts; see the contract."""
+
+    def __init__(self, catalog: Catalog, queries: Queries) -> None:
+        self._catalog = catalog
+        self._queries = queries
+
+    async def GetOrdersByUser(
+        self, request: order_pb2.GetOrdersByUserRequest, context: Context
+    ) -> order_pb2.GetOrdersByUserResponse:
+        """A page of one account's orders."""
+        page = await self._queries.orders(
+            request.account_id, OrderFilters(), limit=request.limit, cursor=request.cursor
+        )
+        return order_pb2.GetOrdersByUserResponse(
+            orders=[views.order(row, self._catalog) for row in page.rows],
+            next_cursor=page.next_cursor,
+        )
+
+
+class MarketCommandServicer(order_pb2_grpc.MarketCommandServiceServicer):
+    """What belongs to markets; see the contract."""
+
+    def __init__(
+        self, markets: Mapping[int, Market], commands: MarketCommands, stops: Stops
+    ) -> None:
+        self._markets = markets
+        self._commands = commands
+        self._stops = stops
+
+    async def SubmitMarketCommands(
+        self, request: order_pb2.SubmitMarketCommandsRequest, context: Context
+    ) -> order_pb2.SubmitMarketCommandsResponse:
+        """Into the outbox, each once."""
+        added = await self._commands.submit(self._market(request.market), request.commands)
+        return order_pb2.SubmitMarketCommandsResponse(added=added)
+
+    async def GetMarketProgress(
+        self, request: order_pb2.GetMarketProgressRequest, context: Context
+    ) -> order_pb2.GetMarketProgressResponse:
+        """As this process sees it."""
+        market = self._market(request.market)
+        return order_pb2.GetMarketProgressResponse(
+            outbox_number=market.outbox_number,
+            handed_over_number=market.handed_over_number,
+            settled_number=market.settled_number,
+            applied=trading_pb2.LogPosition(
+                log_id=market.applied.log_id,
+                sequence=market.applied.sequence,
+                running_hash=market.applied.running_hash,
+            ),
+            unsettled_commands=market.unsettled.taken,
+            stops=[
+                order_pb2.Stop(
+                    kind=kind,  # type: ignore[arg-type]
+                    reason=stop.reason,
+                    message=stop.message,
+                    since_unix_ns=stop.since_unix_ns,
+                )
+                for kind, stop in sorted(market.stops.items())
+            ],
+        )
+
+    async def ResolveStop(
+        self, request: order_pb2.ResolveStopRequest, context: Context
+    ) -> order_pb2.ResolveStopResponse:
+        """Lets the market go on, or find that it cannot."""
+        await self._stops.resolve(self._market(request.market), StopKind(request.kind))
+        return order_pb2.ResolveStopResponse()
+
+    def _market(self, market_id: int) -> Market:
+        market = self._markets.get(market_id)
+        if market is None:
+            known = ", ".join(map(str, sorted(self._markets)))
+            raise invalid(
+                "UNKNOWN_MARKET",
+                f"There is no market {market_id}: {known}.",
+                field="market",
+                value=str(market_id),
+                rule=f"one of {known}",
+            )
+        return market
+
+
+def _caller(context: Context) -> Caller:
+    call = CURRENT_CALL.get()
+    deadline = None if call is None or call.deadline is None else call.deadline - DEADLINE_SHAVE_S
+    return Caller.of(principal(context), trace_id.get(), deadline)
+
+
+def _header_key(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == IDEMPOTENCY_HEADER:
+            return value if isinstance(value, str) else value.decode()
+    return ""
+
+
+def _refuse_header_key(context: Context) -> None:
+    if _header_key(context):
+        raise invalid(
+            "IDEMPOTENCY_KEY_PER_ITEM",
+            f"The header {IDEMPOTENCY_HEADER} is for one order: items have keys of their own.",
+            field="idempotency_key",
+            value="",
+            rule="in each item",
+        )
+
+
+def _label(field: str, text: str, members: type[Status | OrderType]) -> str:
+    """A filter as the database's label. Raises INVALID_FIELD."""
+    if not text or text.upper() in members.__members__:
+        return text.lower()
+    rule = "one of " + ", ".join(members.__members__)
+    message = f"Field {field}: {rule}; got {text!r}."
+    raise invalid("INVALID_FIELD", message, field=field, value=text, rule=rule)
+
+
+def _page_and_cursor(page: int) -> DomainError:
+    return invalid(
+        "PAGE_WITH_CURSOR",
+        "A cursor says where the page begins: leave page out.",
+        field="page",
+        value=str(page),
+        rule="not with a cursor",
+    )

@@ -1,0 +1,78 @@
+"""Items of one caller: read one by one, decided together, answered in their order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from order.v1 import order_pb2
+
+from svc.kit.errors import DomainError
+from svc.order import reading, wire
+from svc.order.asks import Ask
+from svc.order.catalog import Catalog
+from svc.order.intake import Intake
+from svc.order.reading import Caller
+
+MOST_IN_FLIGHT = 1_024
+"""Items of a stream that are read and not answered; then it is read no further."""
+
+
+class Conversation:
+    """One caller's items."""
+
+    def __init__(self, intake: Intake, catalog: Catalog, caller: Caller) -> None:
+        self._intake = intake
+        self._catalog = catalog
+        self._caller = caller
+
+    async def submit(self, items: Iterable[order_pb2.OrderItem]) -> list[order_pb2.OrderItemResult]:
+        """One result per item, in order; the items reach the log in their order."""
+        read = [await self._read(item) for item in items]
+        asks = [ask for ask in read if not isinstance(ask, DomainError)]
+        results = iter(await self._intake.submit_many(asks) if asks else ())
+        return [
+            wire.item_result(ask if isinstance(ask, DomainError) else next(results)) for ask in read
+        ]
+
+    async def follow(
+        self, requests: AsyncIterator[order_pb2.StreamOrdersRequest]
+    ) -> AsyncIterator[Sequence[order_pb2.OrderItemResult]]:
+        """Results as soon as they are durable, while later items are read.
+
+        What has come while the items before were decided is decided together.
+        """
+        arrived = asyncio.Queue[order_pb2.OrderItem | None](MOST_IN_FLIGHT)
+        reader = asyncio.create_task(_read_into(arrived, requests))
+        try:
+            ended = False
+            while not ended:
+                items = [await arrived.get()]
+                while len(items) < MOST_IN_FLIGHT and not arrived.empty():
+                    items.append(arrived.get_nowait())
+                ended = items[-1] is None
+                results = await self.submit(item for item in items if item is not None)
+                if results:
+                    yield results
+            await reader
+        finally:
+            reader.cancel()
+
+    async def _read(self, item: order_pb2.OrderItem) -> Ask | DomainError:
+        try:
+            if item.HasField("create"):
+                await self._catalog.seek(item.create.symbol)
+            return reading.item(item, self._caller, self._catalog)
+        except DomainError as error:
+            return error
+
+
+async def _read_into(
+    arrived: asyncio.Queue[order_pb2.OrderItem | None],
+    requests: AsyncIterator[order_pb2.StreamOrdersRequest],
+) -> None:
+    try:
+        async for request in requests:
+            await arrived.put(request.item)
+    finally:
+        await arrived.put(None)
