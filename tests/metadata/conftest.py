@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import pytest
 from metadata.v1 import metadata_pb2_grpc
@@ -17,11 +17,10 @@ from svc.kit.identity import create_secrets
 from svc.kit.settings import load_endpoints
 from svc.metadata.config import MetadataSettings
 from svc.metadata.store import Store
+from tests.metadata.asking import Client
 from tests.metadata.market import EngineSide, Market, OrderSide
 
 NAMES = ("metadata", "order", "engine")
-
-Client: TypeAlias = "metadata_pb2_grpc.MetadataServiceAsyncStub"
 
 
 class Serve(Protocol):

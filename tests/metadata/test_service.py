@@ -1,7 +1,6 @@
 """Metadata as a service: what it serves, and how it comes to agree with the market."""
 
 import asyncio
-from collections.abc import Awaitable
 from pathlib import Path
 
 import grpc
@@ -9,35 +8,15 @@ import pytest
 from metadata.v1 import metadata_pb2
 from trading.v1 import trading_pb2
 
-from svc.kit.errors import DomainError, from_rpc
 from svc.kit.ids import from_uuid
 from svc.metadata.config import SHIPPED_FILE
 from svc.metadata.instruments_file import InstrumentsFileError
 from svc.metadata.store import Store
-from tests.metadata.conftest import Client, Serve
+from tests.metadata.asking import refused, states, until_state
+from tests.metadata.conftest import Serve
 from tests.metadata.market import LOG_ID, WAIT_S, Market
 
 STATE = trading_pb2.MarketState
-
-
-async def states(client: Client) -> dict[str, trading_pb2.MarketState.Value]:
-    """What operators and services see of each market."""
-    listed = await client.ListInstruments(metadata_pb2.ListInstrumentsRequest())
-    return {row.symbol: row.state for row in listed.instruments}
-
-
-async def until_state(client: Client, symbol: str, state: trading_pb2.MarketState.Value) -> None:
-    """Waits until metadata knows this state of a market."""
-    async with asyncio.timeout(WAIT_S):
-        while (await states(client))[symbol] != state:
-            pass
-
-
-async def refused(call: Awaitable[object]) -> DomainError:
-    """Gives the error of a call that must fail."""
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return from_rpc(failed.value)
 
 
 async def test_shipped_file_is_listed_and_trades_once_the_engine_says_so(serve: Serve) -> None:

@@ -19,7 +19,6 @@ def test_order_within_the_defaults_passes() -> None:
     assert rulebook().check(Checked()) is None
 
 
-@pytest.mark.spec("flow-3-quantity-bounds")
 def test_quantity_above_the_accounts_limit_names_the_largest_that_is_right() -> None:
     book = rulebook(replace(DEFAULTS, max_quantity="1.5"))
     assert book.check(Checked(lots=150_000)) is None
@@ -33,7 +32,6 @@ def test_quantity_above_the_accounts_limit_names_the_largest_that_is_right() -> 
     assert refusal.variables["nearest_valid_quantity"] == "1.5"
 
 
-@pytest.mark.spec("flow-3-notional", "eng-risk-max-notional")
 def test_notional_above_the_accounts_limit_names_the_largest_quantity_at_that_price() -> None:
     book = rulebook(replace(DEFAULTS, max_notional="61000"))
     assert book.check(Checked(lots=100_000)) is None
@@ -86,7 +84,7 @@ def test_one_reference_serves_fat_finger_and_slippage_guard() -> None:
     )
 
 
-@pytest.mark.spec("flow-3-order")
+@pytest.mark.spec("flow-3-order", "ord-4-risk")
 def test_the_first_rule_in_the_order_of_the_contract_decides() -> None:
     strict = Limits(max_notional="1", max_quantity="0.1", fat_finger_bps=1, max_unsettled_orders=0)
     book = rulebook(strict)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from mesh.risk import command
@@ -17,6 +18,7 @@ async def mesh(home: Path, *arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, command, words)
 
 
+@pytest.mark.spec("adm-risk-limits")
 async def test_limits_that_are_not_named_stay(serve: Serve, tmp_path: Path) -> None:
     account = to_uuid(42)
     async with serve():
