@@ -22,7 +22,7 @@ lock = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-dev build up test soak lint type proto proto-image gen gen-check lock clean
+.PHONY: help setup setup-dev build up test soak lint type proto proto-image gen gen-check edge-check lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ gen: setup-dev ## write gen/ from protos/
 gen-check: setup-dev ## gen/ is exactly what protos/ say
 	$(BIN)/python -m mesh.generate check
 
+edge-check: setup-dev ## envoy/ is exactly what protos/ say, and Envoy takes it
+	$(BIN)/mesh edge check
+
 lock: $(VENV)/.made ## resolve pyproject.toml into the lock files; pins stay unless a file is deleted first
 	[ -f requirements-bootstrap.lock ] || $(lock) --group bootstrap --output-file requirements-bootstrap.lock
 	$(lock) pyproject.toml --output-file requirements.lock
@@ -73,7 +76,7 @@ clean: ## forget .venv and everything compiled; .mesh/ (data) stays
 	find svc -name '*.so' -delete
 
 $(VENV)/.made: requirements-bootstrap.lock
-	@$(PYTHON) mesh/preflight.py
+	@$(PYTHON) -I mesh/preflight.py
 	@echo "making $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --only-binary :all: --no-deps --require-hashes -r $<
@@ -96,7 +99,7 @@ $(VENV)/.project: $(VENV)/.made
 
 $(VENV)/.extensions: setup.py $(CYTHON) | $(VENV)/.made
 	@[ -f $(VENV)/.runtime ] || [ -f $(VENV)/.dev ] || $(MAKE) --no-print-directory $(VENV)/.runtime
-	@$(BIN)/python mesh/preflight.py
+	@$(BIN)/python -I mesh/preflight.py
 	@echo "compiling $(words $(filter %.pyx,$(CYTHON))) Cython modules"
 	@log=$$(mktemp) && if $(BIN)/python setup.py --quiet build_ext --inplace --parallel 2 >$$log 2>&1; \
 		then rm $$log; else cat $$log; rm $$log; exit 1; fi

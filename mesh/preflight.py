@@ -1,7 +1,8 @@
 """Says what this machine lacks to build QuantaMesh, before anything is downloaded.
 
 Runs under whatever ``python3`` the machine has, so it imports nothing but the standard library and
-keeps to what old interpreters understand: they must be told so in words, not by a SyntaxError.
+keeps to what old interpreters understand: they must be told so in words, not by a SyntaxError. Run
+it isolated (``python3 -I``), lest a neighbour in this folder be taken for the standard library's.
 """
 
 import importlib.util

@@ -115,12 +115,16 @@ def test_the_length_of_a_function_is_counted_right(tmp_path: Path) -> None:
     assert list(functions(module)) == [("long", 2, 82), ("short", 86, 2)]
 
 
+PRAGMA = re.compile(r"\s+# (noqa|type:|pragma:).*$")
+"""A remark for a tool, which a reader need not see."""
+
+
 def test_no_line_runs_out_of_sight() -> None:
     long = [
         here(path, number)
         for path in files(*CODE, ".proto")
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if len(line) > LONGEST_LINE
+        if len(PRAGMA.sub("", line)) > LONGEST_LINE
     ]
     expect_none(long, f"more than {LONGEST_LINE} characters")
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def run_preflight(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "mesh" / "preflight.py"],
+        [sys.executable, "-I", ROOT / "mesh" / "preflight.py"],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
