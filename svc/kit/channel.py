@@ -24,11 +24,9 @@ from svc.kit.inprocess.calls import (
     UnaryCall,
     UnaryStreamCall,
 )
-from svc.kit.inprocess.exchange import Exchange, Metadata, Status, checked_metadata
+from svc.kit.inprocess.exchange import Exchange, Metadata, Status, checked_metadata, too_large
 from svc.kit.inprocess.serving import serve
 from svc.kit.pipeline import HandlerTable
-
-_TOO_LARGE = "SERVER: Received message larger than max ({} vs. {})"
 
 
 class InProcessServer:
@@ -52,8 +50,7 @@ class InProcessServer:
         if method is None:
             exchange.decide(Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
         elif request is not None and len(request) > MAX_MESSAGE_BYTES:
-            text = _TOO_LARGE.format(len(request), MAX_MESSAGE_BYTES)
-            exchange.decide(Status(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+            exchange.decide(too_large("SERVER", request))
         else:
             task = exchange.start(serve(exchange, method, request))
             self._serving.add(task)

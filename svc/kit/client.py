@@ -292,6 +292,9 @@ class _StreamCall:
         except grpc.aio.AioRpcError as error:
             self._channel.learn(error, self._used)
             raise
+        finally:
+            # A reader that leaves early ends the call now, not when somebody collects garbage.
+            self._call.cancel()
 
 
 class _Repeating:

@@ -40,7 +40,7 @@ from svc.kit.errors import (
 from svc.kit.identity import CALLER_KEY, SECRET_KEY, Identities
 from svc.kit.log import get_logger, trace_id
 from svc.kit.telemetry import RpcMetrics
-from svc.kit.validation import validate
+from svc.kit.validation import prepare, validate
 
 MOST_CALLS_IN_FLIGHT = 4096
 """Calls of one service that may be open at once, streams included; more are RESOURCE_EXHAUSTED."""
@@ -195,6 +195,7 @@ class Method:
         self.streams_out = handler.response_streaming
         self.parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
         self.serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
+        prepare(self.parse(b""))
 
     async def serve(
         self, incoming: bytes | AsyncIterator[Message], context: Context
@@ -280,7 +281,8 @@ class HandlerTable:
             for name, handler in method_handlers.items()
         }
         self.methods.update({access[name].method: methods[name] for name in methods})
-        self.services[service_name] = {name: methods[name].wrapped() for name in methods}
+        handlers = self.services.setdefault(service_name, {})
+        handlers.update({name: methods[name].wrapped() for name in methods})
 
 
 def _headers(context: Context) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The client's half of a call in process: the objects that generated stubs return.
 
 They behave as those of grpc.aio, as far as callers use them: awaiting, reading and writing,
-iterating, cancelling (also by being dropped unfinished), status and metadata.
+iterating, cancelling, status and metadata. A stream that is dropped unread is cancelled; a call
+with one reply that nobody awaits runs to its end.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import grpc
 
 from svc.kit.call import MAX_MESSAGE_BYTES
-from svc.kit.inprocess.exchange import Exchange, Status
+from svc.kit.inprocess.exchange import Exchange, Status, too_large
 
 Serializer = Callable[[Any], bytes]
 Parser = Callable[[bytes], Any]
@@ -25,13 +26,6 @@ DROPPED = Status(grpc.StatusCode.CANCELLED, "Cancelled upon garbage collection!"
 _FINISHED = "RPC already finished."
 _HALF_CLOSED = 'RPC is half closed after calling "done_writing".'
 _MIXED = "The iterator and read/write APIs may not be mixed on a single RPC."
-_TOO_LARGE = "CLIENT: Received message larger than max ({} vs. {})"
-
-
-def too_large(size: int) -> Status:
-    """The status of a reply that the client may not take."""
-    text = _TOO_LARGE.format(size, MAX_MESSAGE_BYTES)
-    return Status(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
 
 
 class _Call(grpc.aio.Call):
@@ -40,10 +34,6 @@ class _Call(grpc.aio.Call):
     def __init__(self, exchange: Exchange, parse: Parser) -> None:
         self._exchange = exchange
         self._parse = parse
-
-    def __del__(self) -> None:
-        if self._exchange.status is None:
-            self._exchange.cut(DROPPED)
 
     def cancel(self) -> bool:
         """Ends the call and cancels its handler; False if it had ended."""
@@ -125,6 +115,10 @@ class _ManyReplies(_Call):
     _iterates: bool | None = None
     _iterator: AsyncIterator[Any] | None = None
 
+    def __del__(self) -> None:
+        if self._exchange.status is None:
+            self._exchange.cut(DROPPED)
+
     def __aiter__(self) -> AsyncIterator[Any]:
         self._choose(iterates=True)
         if self._iterator is None:
@@ -154,7 +148,7 @@ class _ManyReplies(_Call):
             self._raise_for_status()
             return grpc.aio.EOF
         if len(message) > MAX_MESSAGE_BYTES:
-            self._exchange.cut(too_large(len(message)))
+            self._exchange.cut(too_large("CLIENT", message))
             self._raise_for_status()
         return self._parse(message)
 

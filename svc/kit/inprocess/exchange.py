@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 
+from svc.kit.call import MAX_MESSAGE_BYTES
 from svc.kit.inprocess.pipe import Pipe
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -131,6 +132,12 @@ class Exchange:
             if not waiting.done():
                 waiting.set_result(None)
         self._waiting.clear()
+
+
+def too_large(side: str, message: bytes) -> Status:
+    """The status of a call with a message that ``side``, CLIENT or SERVER, may not take."""
+    text = f"{side}: Received message larger than max ({len(message)} vs. {MAX_MESSAGE_BYTES})"
+    return Status(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
 
 
 def checked_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> Metadata:

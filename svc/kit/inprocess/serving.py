@@ -13,8 +13,14 @@ from typing import Any, NoReturn, cast
 import grpc
 from google.protobuf.message import Message
 
-from svc.kit.call import Context
-from svc.kit.inprocess.exchange import Exchange, Metadata, Status, checked_metadata
+from svc.kit.call import MAX_MESSAGE_BYTES, Context
+from svc.kit.inprocess.exchange import (
+    Exchange,
+    Metadata,
+    Status,
+    checked_metadata,
+    too_large,
+)
 from svc.kit.pipeline import Method
 
 _FINISHED = "RPC already finished."
@@ -31,6 +37,8 @@ async def serve(exchange: Exchange, method: Method, request: bytes | None) -> No
     except asyncio.CancelledError:
         exchange.decide(Status(grpc.StatusCode.CANCELLED, "The server cancelled the call."))
     else:
+        if reply is not None and len(reply) > MAX_MESSAGE_BYTES:
+            exchange.decide(too_large("CLIENT", reply))
         exchange.decide(context.outcome(), reply or b"")
     finally:
         context.finish()
