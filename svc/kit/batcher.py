@@ -6,6 +6,7 @@ cancels nothing. What waits is bounded; beyond the bound callers wait in line.
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -101,7 +102,9 @@ class Batcher(Generic[T, R]):
         self._groups.append(group)
         self._waiting += len(group.items)
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            # In a context of its own: batches serve many callers, and neither the deadline nor the
+            # trace of whoever came first is theirs.
+            self._task = asyncio.create_task(self._run(), context=contextvars.Context())
 
     async def _wait_in_line(self, group: _Group[T, R]) -> None:
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
