@@ -42,6 +42,7 @@ DISCONNECTED: tuple[type[Exception], ...] = (
     asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # an idle connection was told its end and has not noticed yet
 )
 """The database is away or dropped us: the outcome of what was in flight is unknown, retry later."""
 
@@ -131,8 +132,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a pooled connection inside READ COMMITTED; commits at the end, else rolls back.
 
-        Raises one of DISCONNECTED where the database is away; at commit that means that the
-        outcome is unknown.
+        Raises one of DISCONNECTED where the database is away, or was since the connection was used
+        last; at commit that means that the outcome is unknown.
         """
         async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as lent:
             connection = cast("asyncpg.Connection", lent)  # the pool's proxy does all of it
@@ -165,6 +166,9 @@ async def begin(connection: asyncpg.Connection) -> AsyncIterator[None]:
     try:
         async with connection.transaction():
             yield
+    except asyncpg.InternalClientError:
+        connection.terminate()
+        raise
     except asyncpg.InterfaceError as error:
         if _is_lost(connection):  # found by the rollback, whatever went wrong before it
             raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
@@ -185,7 +189,7 @@ async def open_database(target: Target, max_connections: int = 8) -> Database:
     """
     await _require_head(target)
     pool = await asyncpg.create_pool(
-        min_size=1,
+        min_size=0,  # keeping a floor would log a traceback for every try during an outage
         max_size=max_connections,
         connect=lambda *_, **__: target.connect(),
     )
