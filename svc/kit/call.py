@@ -23,8 +23,11 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 REQUEST_ID_KEY = "x-request-id"
 TRACEPARENT_KEY = "traceparent"
 
-DEADLINE_SHAVE_S = 0.010
-"""Kept back at each hop from the deadline of a call, to answer in when a callee is late."""
+DEADLINE_SHAVE_S = 0.020
+"""Kept back at each hop from the deadline of a call, to answer in when a callee is late.
+
+More than gRPC adds by rounding a timeout below 10 s up, so that a deadline only ever shrinks.
+"""
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """The largest message either side of a call takes, over a socket and in process."""

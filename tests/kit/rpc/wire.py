@@ -85,6 +85,19 @@ class Wire:
     table: HandlerTable
     registry: CollectorRegistry
     secrets: Path
+    rpc: RpcServer | None = None
+    address: tuple[str, int] = ("", 0)
+
+    @property
+    def target(self) -> str:
+        """Name where the socket listens."""
+        return f"{self.address[0]}:{self.address[1]}"
+
+    async def stop(self) -> None:
+        """End the service and its socket, before the test is over."""
+        await self.pipeline.close(0)
+        if self.rpc is not None:
+            await self.rpc.stop()
 
     def identity(self, caller: str) -> Any:
         """Give the metadata by which a caller is known."""
@@ -149,13 +162,12 @@ async def open_wire(kind: str, secrets: Path, phase: Phase = Phase.SERVING) -> A
     _add_collecting(table, handlers)
     if kind == "in process":
         channel: grpc.aio.Channel = InProcessChannel(InProcessServer(table))
-        yield Wire(channel, handlers, pipeline, table, registry, secrets)
-        await pipeline.close(0)
-        return
-    rpc = RpcServer(table, Health(pipeline, {}))
-    port = await rpc.start("127.0.0.1", 0)
-    channel = dial(f"127.0.0.1:{port}")
-    yield Wire(channel, handlers, pipeline, table, registry, secrets)
+        wire = Wire(channel, handlers, pipeline, table, registry, secrets)
+    else:
+        rpc = RpcServer(table, Health(pipeline, {}))
+        address = ("127.0.0.1", await rpc.start("127.0.0.1", 0))
+        channel = dial(f"{address[0]}:{address[1]}")
+        wire = Wire(channel, handlers, pipeline, table, registry, secrets, rpc, address)
+    yield wire
     await channel.close(None)
-    await pipeline.close(0)
-    await rpc.stop()
+    await wire.stop()
