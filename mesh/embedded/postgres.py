@@ -218,8 +218,9 @@ class Postgres:
         if (data / "PG_VERSION").exists():
             self._require_same_major(data)
             return
-        fresh = place.folder / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        for half_made in place.folder.glob("data.*"):
+            shutil.rmtree(half_made, ignore_errors=True)
+        fresh = place.folder / f"data.{os.getpid()}"
         made = subprocess.run(
             [programs / "initdb", "-D", fresh, *_INITDB],
             cwd="/",

@@ -83,14 +83,30 @@ def test_a_refused_statement_names_itself_and_the_reason(postgres: Postgres) -> 
         postgres.execute("SELECT 1/0")
 
 
-def test_a_half_made_cluster_is_made_again(server: Postgres) -> None:
-    server.start()
-    data = server.socket.parent / "data"
-    server.stop()
-    data.rename(data.with_name("data.new"))
-    (data.with_name("data.new") / "PG_VERSION").unlink()
+START_ONE = """
+import sys
+from pathlib import Path
+from mesh.embedded import Postgres
+Postgres(Path(sys.argv[1])).start()
+"""
+
+
+def test_a_cluster_that_was_half_made_when_its_caller_was_killed_is_made_again(
+    servers_folder: Path,
+) -> None:
+    home = servers_folder / "half-made"
+    caller = subprocess.Popen(
+        [sys.executable, "-c", START_ONE, home], cwd=ROOT, start_new_session=True
+    )
+    while not list(home.glob("server/*/PG_VERSION")):
+        assert caller.poll() is None
+    os.killpg(caller.pid, signal.SIGKILL)
+    caller.wait()
+    server = Postgres(home)
     server.start()
     assert server.execute("SELECT 1") == "1"
+    server.stop()
+    server.erase()
 
 
 def test_data_of_another_major_version_is_refused_in_words(server: Postgres) -> None:
