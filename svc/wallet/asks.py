@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from svc.wallet import money
 from svc.wallet.instruments import Instrument
-from svc.wallet.memory import BUY, SELL, ClosedHold, Hold, HoldAsk, HoldState
+from svc.wallet.memory import BUY, SELL, UNLOCKED, ClosedHold, Hold, HoldAsk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +34,49 @@ def refusal(reason: str, message: str, /, **metadata: str) -> Refusal:
     return Refusal(reason, message, metadata)
 
 
-_RULES: tuple[tuple[str, Callable[[HoldAsk], bool], str], ...] = (
-    ("order_id", lambda ask: ask.order_id > 0, "must be > 0"),
-    ("version", lambda ask: ask.version > 0, "must be > 0, 1 for a new order"),
-    ("account_id", lambda ask: ask.account_id > 0, "must be > 0"),
-    ("side", lambda ask: ask.side in (BUY, SELL), "must be BUY (1) or SELL (2)"),
-    ("lots", lambda ask: ask.lots >= 0, "must be >= 0"),
-    ("quote_amount", lambda ask: ask.quote_amount >= 0, "must be >= 0"),
-    ("quote_amount", lambda ask: not ask.quote_amount or ask.side == BUY, "is for buys alone"),
-    ("lots", lambda ask: ask.lots + ask.quote_amount > 0, "must be > 0 without a quote amount"),
-    (
-        "cap_ticks",
-        lambda ask: ask.cap_ticks > 0 or ask.side == SELL or ask.quote_amount > 0,
-        "must be > 0 for a buy by lots",
-    ),
-    ("maker_ppm", lambda ask: abs(ask.maker_ppm) <= money.PPM, "must be within 100 %"),
-    ("taker_ppm", lambda ask: abs(ask.taker_ppm) <= money.PPM, "must be within 100 %"),
-)
+class _InvalidError(Exception):
+    """An ask breaks a rule that does not depend on the state of the ledger."""
 
 
 def broken_rule(ask: HoldAsk, instrument: Instrument) -> Refusal | None:
     """The first rule that the ask breaks, whatever the state of the ledger is."""
     if instrument.perpetual:
         return perpetual_not_settled(instrument.symbol)
-    for field, holds, rule in _RULES:
-        if not holds(ask):
-            return _invalid(field, getattr(ask, field), rule)
+    try:
+        _check_names(ask)
+        _check_amounts(ask)
+    except _InvalidError as error:
+        field, rule = error.args
+        return _invalid(field, getattr(ask, field), rule)
     return None
+
+
+def _check_names(ask: HoldAsk) -> None:
+    if ask.order_id <= 0:
+        raise _InvalidError("order_id", "must be > 0")
+    if ask.version <= 0:
+        raise _InvalidError("version", "must be > 0, 1 for a new order")
+    if ask.account_id <= 0:
+        raise _InvalidError("account_id", "must be > 0")
+    if ask.side not in (BUY, SELL):
+        raise _InvalidError("side", "must be BUY (1) or SELL (2)")
+    if not -money.PPM <= ask.maker_ppm <= money.PPM:
+        raise _InvalidError("maker_ppm", "must be within 100 %")
+    if not -money.PPM <= ask.taker_ppm <= money.PPM:
+        raise _InvalidError("taker_ppm", "must be within 100 %")
+
+
+def _check_amounts(ask: HoldAsk) -> None:
+    if ask.lots < 0:
+        raise _InvalidError("lots", "must be >= 0")
+    if ask.quote_amount:
+        if ask.quote_amount < 0 or ask.side != BUY:
+            raise _InvalidError("quote_amount", "must be > 0, and is for buys alone")
+        return
+    if ask.lots == 0:
+        raise _InvalidError("lots", "must be > 0 without a quote amount")
+    if ask.side == BUY and ask.cap_ticks <= 0:
+        raise _InvalidError("cap_ticks", "must be > 0 for a buy by lots")
 
 
 def broken_replace_rule(ask: HoldAsk, current: Hold) -> Refusal | None:
@@ -101,14 +116,14 @@ def added_amount(ask: HoldAsk, current: Hold) -> int:
         cap_ticks=ask.cap_ticks,
         lots=ask.lots,
         quote_units=current.instrument.quote_units,
-        rate_ppm=current.rate_ppm,
+        rate_ppm=money.hold_rate(ask.maker_ppm, ask.taker_ppm),
     )
 
 
 def answer_again(known: Hold | ClosedHold, ask: HoldAsk) -> int | Refusal:
     """The answer to an ask under a key that had a hold before."""
     named = {"order_id": str(ask.order_id), "version": str(ask.version)}
-    if known.state is HoldState.UNLOCKED:
+    if known.state is UNLOCKED:
         return refusal(
             "HOLD_CLOSED",
             f"The hold of order {ask.order_id}, version {ask.version}, was unlocked; a key is "

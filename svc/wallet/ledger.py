@@ -24,11 +24,14 @@ from svc.wallet.asks import (
 )
 from svc.wallet.instruments import Asset, Catalog, Instrument
 from svc.wallet.memory import (
+    ADDED,
     BUY,
     EXTERNAL_ACCOUNT,
+    HELD,
     LIVE,
     MAX_AMOUNT,
     OPEN,
+    UNLOCKED,
     Balance,
     ClosedHold,
     Hold,
@@ -65,7 +68,7 @@ class Ledger:
         current = self.memory.orders.get(ask.order_id)
         if current is not None or ask.version > 1:
             return self._lock_replace(ask, current, now_unix_ns)
-        hold = self._new_hold(ask, instrument, HoldState.HELD, now_unix_ns)
+        hold = self._new_hold(ask, instrument, HELD, now_unix_ns)
         return self._take(hold, ask.quote_amount or hold.amount_at(ask.lots))
 
     def unlock(self, key: HoldKey) -> int | Refusal:
@@ -75,12 +78,12 @@ class Ledger:
         """
         known = self.memory.known(key)
         if known is None:
-            self.memory.closed[key] = ClosedHold(None, 0, HoldState.UNLOCKED)
+            self.memory.closed[key] = ClosedHold(None, 0, UNLOCKED)
             self._unlocked(key)
             return 0
-        if known.state is HoldState.UNLOCKED:
+        if known.state is UNLOCKED:
             return known.held
-        if not isinstance(known, Hold) or known.state not in (HoldState.HELD, HoldState.ADDED):
+        if not isinstance(known, Hold) or known.state not in (HELD, ADDED):
             return refusal(
                 "HOLD_IN_USE",
                 f"The hold of order {key.order_id}, version {key.version}, belongs to an order in "
@@ -147,7 +150,7 @@ class Ledger:
         broken = broken_replace_rule(ask, current)
         if broken is not None:
             return broken
-        hold = self._new_hold(ask, current.instrument, HoldState.ADDED, now_unix_ns)
+        hold = self._new_hold(ask, current.instrument, ADDED, now_unix_ns)
         return self._take(hold, added_amount(ask, current), current)
 
     def _new_hold(
@@ -180,11 +183,11 @@ class Ledger:
         changes = self.memory.changes
         changes.touch_balance(hold.pays)
         changes.touch_hold(hold)
-        if hold.state is HoldState.ADDED:
-            self.memory.release_added(current, hold, HoldState.UNLOCKED, changes)
+        if hold.state is ADDED:
+            self.memory.release_added(current, hold, UNLOCKED, changes)
         else:
             hold.pays.locked -= hold.amount
-            hold.remaining, hold.amount, hold.state = 0, 0, HoldState.UNLOCKED
+            hold.remaining, hold.amount, hold.state = 0, 0, UNLOCKED
 
     def _unlocked(self, key: HoldKey) -> None:
         self.memory.changes.unlocked.append(key)

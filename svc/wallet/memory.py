@@ -7,7 +7,7 @@ and loaded again. Readers see the committed balances alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -43,8 +43,11 @@ class HoldState(IntEnum):
     """Released before it reached a market, or closed unborn."""
 
 
-OPEN = (HoldState.HELD, HoldState.ADDED, HoldState.IN_MARKET)
-LIVE = (HoldState.HELD, HoldState.IN_MARKET)
+# An enumeration's members are looked up slowly, a module's names are not.
+HELD, ADDED, IN_MARKET, ENDED, UNLOCKED = HoldState
+
+OPEN = (HELD, IN_MARKET, ADDED)
+LIVE = (HELD, IN_MARKET)
 """The states in which a hold can be filled."""
 
 
@@ -93,29 +96,31 @@ class Transfer(NamedTuple):
     balance_after: int
 
 
-class Settlement(NamedTuple):
-    """A settled trade as one wide row; the database derives its postings. Columns in order."""
+SETTLEMENT = (
+    "ledger",
+    "market",
+    "trade_number",
+    "instrument_id",
+    "base_asset_id",
+    "quote_asset_id",
+    "taker_side",
+    "price_ticks",
+    "lots",
+    "buy_order_id",
+    "buy_version",
+    "buyer_account_id",
+    "sell_order_id",
+    "sell_version",
+    "seller_account_id",
+    "base_amount",
+    "quote_amount",
+    "buyer_fee",
+    "seller_fee",
+    "settled_at_unix_ns",
+)
+"""A settled trade as one wide row of plain integers; the database derives its postings."""
 
-    ledger: int
-    market: int
-    trade_number: int
-    instrument_id: int
-    base_asset_id: int
-    quote_asset_id: int
-    taker_side: int
-    price_ticks: int
-    lots: int
-    buy_order_id: int
-    buy_version: int
-    buyer_account_id: int
-    sell_order_id: int
-    sell_version: int
-    seller_account_id: int
-    base_amount: int
-    quote_amount: int
-    buyer_fee: int
-    seller_fee: int
-    settled_at_unix_ns: int
+Settlement = tuple[int, ...]
 
 
 class Position(NamedTuple):
@@ -162,19 +167,16 @@ class Hold:
     stored: bool
     added: Hold | None = None
     """The hold of a replace under way."""
-    rate_ppm: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rate_ppm = money.hold_rate(self.ask.maker_ppm, self.ask.taker_ppm)
 
     def amount_at(self, remaining: int) -> int:
         """What must be locked when ``remaining`` lots are left; by amount: what there is."""
-        if self.ask.quote_amount:
+        ask = self.ask
+        if ask.side != BUY:
+            return money.sell_hold(remaining, self.instrument.base_units)
+        if ask.quote_amount:
             return self.amount
-        if self.ask.side == BUY:
-            units = self.instrument.quote_units
-            return money.buy_hold(self.ask.cap_ticks, remaining, units, self.rate_ppm)
-        return money.sell_hold(remaining, self.instrument.base_units)
+        rate = money.hold_rate(ask.maker_ppm, ask.taker_ppm)
+        return money.buy_hold(ask.cap_ticks, remaining, self.instrument.quote_units, rate)
 
     def version(self, version: int) -> Hold | None:
         """This hold, or the one added to it, whichever has that version."""
@@ -269,8 +271,8 @@ class Memory:
 
     def known(self, key: HoldKey) -> Hold | ClosedHold | None:
         """The hold of that key, open or not, or None if there never was one."""
-        current = self.orders.get(key.order_id)
-        found = None if current is None else current.version(key.version)
+        current = self.orders.get(key[0])
+        found = None if current is None else current.version(key[1])
         return self.closed.get(key) if found is None else found
 
     def unsure(self, key: HoldKey) -> bool:
@@ -286,7 +288,7 @@ class Memory:
 
     def supersede(self, old: Hold, by: Hold, scope: Changes) -> None:
         """An order's next version takes over all that was held. Both are touched."""
-        old.remaining, old.amount, old.state, old.added = 0, 0, HoldState.ENDED, None
+        old.remaining, old.amount, old.state, old.added = 0, 0, ENDED, None
         self.orders[old.ask.order_id] = by
         scope.superseded.append(old)
         self._close(old, scope)

@@ -12,17 +12,18 @@ from typing import NamedTuple
 from svc.kit.errors import DomainError, failed_precondition, invalid
 from svc.wallet import money
 from svc.wallet.memory import (
+    ADDED,
     BUY,
+    ENDED,
     FEE_ACCOUNT,
+    IN_MARKET,
     LIVE,
     NOWHERE,
     SELL,
     Changes,
     Hold,
-    HoldState,
     Memory,
     Position,
-    Settlement,
 )
 
 
@@ -200,17 +201,21 @@ class _Applier:
             raise NotApplicable(f"trade {effect.trade_number} is of a perpetual")
 
     def _trade(self, trade: Trade) -> None:
-        if trade.trade_number != self.trade_number + 1:
+        (
+            _, number, instrument_id, price, lots, taker_side,
+            buy_id, buy_version, buyer, sell_id, sell_version, seller,
+        ) = trade  # fmt: skip
+        if number != self.trade_number + 1:
             raise NotApplicable(
-                f"trade {trade.trade_number} follows trade {self.trade_number}; numbers are gapless"
+                f"trade {number} follows trade {self.trade_number}; numbers are gapless"
             )
-        buy = self._party(trade, BUY)
-        sell = self._party(trade, SELL)
+        buy = self._party(trade, BUY, buy_id, buy_version, buyer)
+        sell = self._party(trade, SELL, sell_id, sell_version, seller)
         spot = buy.instrument
-        base = money.sell_hold(trade.lots, spot.base_units)
-        quote = trade.price_ticks * trade.lots * spot.quote_units
-        buy_rate = buy.ask.taker_ppm if trade.taker_side == BUY else buy.ask.maker_ppm
-        sell_rate = sell.ask.taker_ppm if trade.taker_side == SELL else sell.ask.maker_ppm
+        base = money.sell_hold(lots, spot.base_units)
+        quote = price * lots * spot.quote_units
+        buy_rate = buy.ask.taker_ppm if taker_side == BUY else buy.ask.maker_ppm
+        sell_rate = sell.ask.taker_ppm if taker_side == SELL else sell.ask.maker_ppm
         buy_fee = money.fee(quote, buy_rate)
         sell_fee = money.fee(quote, sell_rate)
         self._fill(buy, trade, paid=quote + buy_fee, got=base)
@@ -219,44 +224,24 @@ class _Applier:
             fees = self._memory.balance(FEE_ACCOUNT, spot.quote.asset_id)
             self._scope.touch_balance(fees)
             fees.total += buy_fee + sell_fee
-        self.trade_number = trade.trade_number
+        self.trade_number = number
         self._scope.settlements.append(
-            Settlement(
-                self._memory.ledger,
-                self._market,
-                trade.trade_number,
-                trade.instrument_id,
-                spot.base.asset_id,
-                spot.quote.asset_id,
-                trade.taker_side,
-                trade.price_ticks,
-                trade.lots,
-                trade.buy_order_id,
-                trade.buy_version,
-                trade.buy_account_id,
-                trade.sell_order_id,
-                trade.sell_version,
-                trade.sell_account_id,
-                base,
-                quote,
-                buy_fee,
-                sell_fee,
-                self._now_unix_ns,
+            (
+                self._memory.ledger, self._market, number, instrument_id,
+                spot.base.asset_id, spot.quote.asset_id, taker_side, price, lots,
+                buy_id, buy_version, buyer, sell_id, sell_version, seller,
+                base, quote, buy_fee, sell_fee, self._now_unix_ns,
             )
-        )
+        )  # fmt: skip
 
-    def _party(self, trade: Trade, side: int) -> Hold:
+    def _party(self, trade: Trade, side: int, order_id: int, version: int, account_id: int) -> Hold:
         """The live hold of one side of a trade."""
-        if side == BUY:
-            order_id, version, account_id = trade[6:9]
-        else:
-            order_id, version, account_id = trade[9:12]
         hold = self._live(order_id, version)
         ask = hold.ask
-        if (ask.side, ask.account_id, ask.instrument_id) != (
-            side,
-            account_id,
-            trade.instrument_id,
+        if (
+            ask.side != side
+            or ask.account_id != account_id
+            or ask.instrument_id != trade.instrument_id
         ):
             raise NotApplicable(
                 f"the hold of order {order_id} is of side {ask.side}, account {ask.account_id}, "
@@ -282,7 +267,7 @@ class _Applier:
         hold.gets.total += got
         ended = remaining == 0 and hold.ask.lots > 0
         hold.remaining, hold.amount = remaining, amount
-        hold.state = HoldState.ENDED if ended else HoldState.IN_MARKET
+        hold.state = ENDED if ended else IN_MARKET
 
     def _release(self, release: Release) -> None:
         hold = self._live(release.order_id, release.version)
@@ -294,16 +279,16 @@ class _Applier:
         self._scope.touch_hold(hold)
         self._scope.touch_balance(hold.pays)
         if remaining == 0:
-            amount, state = 0, HoldState.ENDED
+            amount, state = 0, ENDED
         else:
-            amount, state = hold.amount_at(remaining), HoldState.IN_MARKET
+            amount, state = hold.amount_at(remaining), IN_MARKET
         hold.pays.locked -= hold.amount - amount
         hold.remaining, hold.amount, hold.state = remaining, amount, state
 
     def _replace(self, replace: Replace) -> None:
         current = self._memory.orders.get(replace.order_id)
         added = None if current is None else current.version(replace.version)
-        if current is None or added is None or added.state is not HoldState.ADDED:
+        if current is None or added is None or added.state is not ADDED:
             raise NotApplicable(
                 f"nothing was locked for version {replace.version} of order {replace.order_id}"
             )
@@ -311,7 +296,7 @@ class _Applier:
         self._scope.touch_hold(added)
         self._scope.touch_balance(added.pays)
         if replace.rejected:
-            self._memory.release_added(current, added, HoldState.ENDED, self._scope)
+            self._memory.release_added(current, added, ENDED, self._scope)
         else:
             self._switch(current, added, replace)
 
@@ -334,7 +319,7 @@ class _Applier:
                 f"{remaining} of {ask.lots} lots need {amount}"
             )
         added.pays.locked -= held - amount
-        added.remaining, added.amount, added.state = remaining, amount, HoldState.IN_MARKET
+        added.remaining, added.amount, added.state = remaining, amount, IN_MARKET
         self._memory.supersede(old, added, self._scope)
 
 

@@ -62,4 +62,4 @@ class InMemoryMachine(LedgerMachine):
 
 
 TestLedgerInMemory = InMemoryMachine.TestCase
-TestLedgerInMemory.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestLedgerInMemory.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
