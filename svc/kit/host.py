@@ -148,10 +148,14 @@ class Host:
         for hosted in self._services.values():
             await hosted.start()
 
-    async def stop(self) -> None:
-        """Drains, stops the services in reverse order, closes what the process opened."""
+    def drain(self) -> None:
+        """Reports every service not ready, while all go on serving."""
         for hosted in self._services.values():
             hosted.drain()
+
+    async def stop(self) -> None:
+        """Drains, stops the services in reverse order, closes what the process opened."""
+        self.drain()
         await asyncio.sleep(self._settings.drain_ms / 1000)
         for hosted in reversed(self._services.values()):
             await hosted.stop()

@@ -15,6 +15,7 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from svc.kit.health import Health
+from svc.kit.server import PortTakenError
 
 _LARGEST_REQUEST = 8 * 1024  # bytes, headers included
 _REQUEST_TIMEOUT_S = 5.0
@@ -38,10 +39,13 @@ class ProbeServer:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listens; returns the port, which matters when 0 was asked for. Raises OSError."""
-        self._server = await asyncio.start_server(
-            self._serve, host, port, limit=_LARGEST_REQUEST, reuse_address=True
-        )
+        """Listens; returns the port, which matters when 0 was asked for. Raises PortTakenError."""
+        try:
+            self._server = await asyncio.start_server(
+                self._serve, host, port, limit=_LARGEST_REQUEST
+            )
+        except OSError as error:
+            raise PortTakenError(f"cannot listen on {host}:{port}: {error}") from error
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
