@@ -12,10 +12,9 @@ import asyncio
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import grpc
-from redis.asyncio import Redis
 
 from svc.kit.channel import InProcessChannel, InProcessServer
 from svc.kit.client import ClientChannel, dial
@@ -31,6 +30,9 @@ from svc.kit.server import RpcServer
 from svc.kit.service import Service
 from svc.kit.settings import Endpoint, Settings
 from svc.kit.telemetry import RpcMetrics, new_registry
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 CALL_GRACE_S = 5.0
 """How long calls that are open may go on when their service stops."""
@@ -209,6 +211,9 @@ class Host:
             return self._databases[service]
 
     def _cache(self) -> Redis:
+        # Imported by those that use it: it costs a start half a second that others need not pay.
+        from redis.asyncio import Redis  # noqa: PLC0415
+
         if self._redis is None:
             self._redis = Redis.from_url(
                 self._settings.redis_url.get_secret_value(),

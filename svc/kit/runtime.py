@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 
 from svc.kit.clock import Clock
 from svc.kit.database import Database
 from svc.kit.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 @dataclass(frozen=True, slots=True)
