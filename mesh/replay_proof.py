@@ -20,6 +20,7 @@ from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
 from mesh import audit_book
+from mesh.desk import patiently
 
 _PATIENCE_NS = 30_000_000_000
 _PAUSE_S = 0.005
@@ -57,7 +58,10 @@ class Proof:
         request = order_pb2.GetOrderRequest(order_id=order_id)
         deadline_ns = time.monotonic_ns() + _PATIENCE_NS
         while time.monotonic_ns() < deadline_ns:
-            order = (await self._orders.GetOrder(request, metadata=_bearer(token))).order
+            answer = await patiently(
+                lambda: self._orders.GetOrder(request, metadata=_bearer(token))
+            )
+            order = answer.order
             if order.status not in _ON_THE_WAY:
                 return order.sequence
             await asyncio.sleep(_PAUSE_S)
@@ -115,8 +119,10 @@ class Proof:
 
     async def funds(self, token: str) -> dict[str, Funds]:
         """Balances of the bearer by asset."""
-        answer = await self._wallet.ListBalances(
-            wallet_pb2.ListBalancesRequest(), metadata=_bearer(token)
+        answer = await patiently(
+            lambda: self._wallet.ListBalances(
+                wallet_pb2.ListBalancesRequest(), metadata=_bearer(token)
+            )
         )
         return {b.asset: Funds(Decimal(b.total), Decimal(b.locked)) for b in answer.balances}
 
@@ -125,7 +131,9 @@ class Proof:
         total = Decimal(0)
         request = order_pb2.ListTradesRequest(symbol=self._symbol, limit=500)
         while True:
-            page = await self._orders.ListTrades(request, metadata=_bearer(token))
+            page = await patiently(
+                lambda: self._orders.ListTrades(request, metadata=_bearer(token))
+            )
             total += sum(Decimal(trade.fee) for trade in page.data)
             if not page.pagination.next_cursor:
                 return total
@@ -135,7 +143,7 @@ class Proof:
         request = marketdata_pb2.GetOrderBookRequest(symbol=self._symbol, depth=DEPTH)
         deadline_ns = time.monotonic_ns() + _PATIENCE_NS
         while time.monotonic_ns() < deadline_ns:
-            book = (await self._market.GetOrderBook(request)).book
+            book = (await patiently(lambda: self._market.GetOrderBook(request))).book
             if book.sequence >= sequence:
                 return book
             await asyncio.sleep(_PAUSE_S)
@@ -148,7 +156,7 @@ class Proof:
         newest = marketdata_pb2.ListTradesRequest(symbol=self._symbol, limit=_PAGE)
         while len(trades) < count and time.monotonic_ns() < deadline_ns:
             newest.after = after
-            page = (await self._market.ListTrades(newest)).trades
+            page = (await patiently(lambda: self._market.ListTrades(newest))).trades
             trades.extend(page)
             if page:
                 after = page[-1].trade_number
@@ -161,7 +169,7 @@ class Proof:
         request = marketdata_pb2.ListCandlesRequest(symbol=self._symbol, interval="1m", limit=_PAGE)
         setattr(request, "from", times[0] - times[0] % 60_000)
         request.to = times[-1] + 60_000
-        while page := (await self._market.ListCandles(request)).candles:
+        while page := (await patiently(lambda: self._market.ListCandles(request))).candles:
             candles.extend(page)
             setattr(request, "from", page[-1].open_time + 60_000)
         return candles
