@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class WalletServiceStub:
     """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
     """
 
     def __init__(self, channel):
@@ -79,6 +80,7 @@ class WalletServiceStub:
 
 class WalletServiceServicer:
     """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
     """
 
     def ListBalances(self, request, context):
@@ -106,8 +108,9 @@ class WalletServiceServicer:
 
     def LockFunds(self, request, context):
         """Holds funds, each item on its own: a hold or INSUFFICIENT_BALANCE. Keyed by (order id,
-        version): the same item again returns the same result; other contents HOLD_KEY_REUSED; an
-        unlocked key HOLD_CLOSED.
+        version): the same item again returns the same result, whatever became of the hold; other
+        contents HOLD_KEY_REUSED; an unlocked key HOLD_CLOSED. Also UNKNOWN_INSTRUMENT, INVALID_HOLD
+        and, for a replace, ORDER_NOT_HELD and REPLACE_UNDER_WAY. A refusal is not kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,6 +202,7 @@ def add_WalletServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WalletService:
     """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
     """
 
     @staticmethod

@@ -29,7 +29,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WalletServiceStub:
-    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit."""
+    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,8 +49,9 @@ class WalletServiceStub:
     """
     LockFunds: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.LockFundsRequest, _wallet_pb2.LockFundsResponse]
     """Holds funds, each item on its own: a hold or INSUFFICIENT_BALANCE. Keyed by (order id,
-    version): the same item again returns the same result; other contents HOLD_KEY_REUSED; an
-    unlocked key HOLD_CLOSED.
+    version): the same item again returns the same result, whatever became of the hold; other
+    contents HOLD_KEY_REUSED; an unlocked key HOLD_CLOSED. Also UNKNOWN_INSTRUMENT, INVALID_HOLD
+    and, for a replace, ORDER_NOT_HELD and REPLACE_UNDER_WAY. A refusal is not kept.
     """
     UnlockFunds: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.UnlockFundsRequest, _wallet_pb2.UnlockFundsResponse]
     """Releases holds of orders that were never handed to a market. Idempotent. Unknown holds are
@@ -68,7 +71,9 @@ class WalletServiceStub:
 
 @_typing.type_check_only
 class WalletServiceAsyncStub(WalletServiceStub):
-    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit."""
+    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBalances: _aio.UnaryUnaryMultiCallable[_wallet_pb2.ListBalancesRequest, _wallet_pb2.ListBalancesResponse]  # type: ignore[assignment]
@@ -83,8 +88,9 @@ class WalletServiceAsyncStub(WalletServiceStub):
     """
     LockFunds: _aio.UnaryUnaryMultiCallable[_wallet_pb2.LockFundsRequest, _wallet_pb2.LockFundsResponse]  # type: ignore[assignment]
     """Holds funds, each item on its own: a hold or INSUFFICIENT_BALANCE. Keyed by (order id,
-    version): the same item again returns the same result; other contents HOLD_KEY_REUSED; an
-    unlocked key HOLD_CLOSED.
+    version): the same item again returns the same result, whatever became of the hold; other
+    contents HOLD_KEY_REUSED; an unlocked key HOLD_CLOSED. Also UNKNOWN_INSTRUMENT, INVALID_HOLD
+    and, for a replace, ORDER_NOT_HELD and REPLACE_UNDER_WAY. A refusal is not kept.
     """
     UnlockFunds: _aio.UnaryUnaryMultiCallable[_wallet_pb2.UnlockFundsRequest, _wallet_pb2.UnlockFundsResponse]  # type: ignore[assignment]
     """Releases holds of orders that were never handed to a market. Idempotent. Unknown holds are
@@ -103,7 +109,9 @@ class WalletServiceAsyncStub(WalletServiceStub):
     """How far the ledger has settled a market."""
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit."""
+    """Balances, holds and settlement. One leased writer a ledger; every answer follows its commit.
+    UNAVAILABLE, LEDGER_UNCERTAIN: whether it was committed is not known; every call may be repeated.
+    """
 
     @_abc_1.abstractmethod
     def ListBalances(
@@ -140,8 +148,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_wallet_pb2.LockFundsResponse, _abc.Awaitable[_wallet_pb2.LockFundsResponse]]:
         """Holds funds, each item on its own: a hold or INSUFFICIENT_BALANCE. Keyed by (order id,
-        version): the same item again returns the same result; other contents HOLD_KEY_REUSED; an
-        unlocked key HOLD_CLOSED.
+        version): the same item again returns the same result, whatever became of the hold; other
+        contents HOLD_KEY_REUSED; an unlocked key HOLD_CLOSED. Also UNKNOWN_INSTRUMENT, INVALID_HOLD
+        and, for a replace, ORDER_NOT_HELD and REPLACE_UNDER_WAY. A refusal is not kept.
         """
 
     @_abc_1.abstractmethod
