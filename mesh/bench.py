@@ -90,6 +90,7 @@ def orders(loads: tuple[str, ...], seconds: int, seed: int, as_json: bool, home:
     """
     installation = Installation(home)
     try:
+        installation.running()
         calibration = calibrate(Path(tempfile.gettempdir()))
         if not as_json:
             click.echo(f"machine: {calibration.text()}\nmix: {MIX}; {_ACCOUNTS} accounts")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -80,7 +80,17 @@ def command(files: tuple[Path, ...], speed: str, as_json: bool, home: Path) -> N
     """
     try:
         surveyed = capture.survey(files)
-        report = asyncio.run(_replay(Installation(home), files, surveyed, speed == "recorded"))
+        with _progress() as shown:
+            task = shown.add_task(surveyed.symbol, total=surveyed.diffs + 1)
+            report = asyncio.run(
+                replay(
+                    Installation(home),
+                    files,
+                    surveyed,
+                    recorded_speed=speed == "recorded",
+                    on_progress=lambda at: shown.update(task, completed=at.books),
+                )
+            )
     except (capture.CaptureError, NotRunningError, ListingError) as error:
         raise click.ClickException(str(error)) from error
     except (ProofError, OrderRefusedError) as error:
@@ -93,12 +103,19 @@ def command(files: tuple[Path, ...], speed: str, as_json: bool, home: Path) -> N
         _show(report)
 
 
-async def _replay(
+async def replay(
     installation: Installation,
     files: Sequence[Path],
     surveyed: capture.Survey,
-    recorded_speed: bool,  # noqa: FBT001
+    *,
+    recorded_speed: bool,
+    on_progress: Callable[[reenact.Progress], None],
 ) -> Report:
+    """Re-enact and prove. Survives outages of a minute: what was not answered is sent again.
+
+    Raises what the parts raise: ListingError, OrderRefusedError, ProofError, CaptureError,
+    NotRunningError, grpc.aio.AioRpcError.
+    """
     base, quote = _split(surveyed.symbol)
     instrument = await list_instrument(
         installation, base=base, quote=quote, tick=surveyed.tick, lot=surveyed.lot, suffix="R"
@@ -108,21 +125,19 @@ async def _replay(
     async with channel:
         proof = Proof(channel, instrument.symbol, files)
         desks = Desk(channel, maker.token), Desk(channel, taker.token)
-        with _progress() as shown:
-            task = shown.add_task(instrument.symbol, total=surveyed.diffs + 1)
-            play = reenact.Reenactment(
-                survey=surveyed,
-                symbol=instrument.symbol,
-                maker=desks[0],
-                taker=desks[1],
-                recorded_speed=recorded_speed,
-                moments=evenly(surveyed.diffs + 1, _MOMENTS),
-                on_moment=lambda number: _look(proof, play, (maker, taker), number),
-                on_progress=lambda at: shown.update(task, completed=at.books),
-            )
-            started_ns = time.monotonic_ns()
-            await play.run(capture.events(files, surveyed))
-            seconds = (time.monotonic_ns() - started_ns) / 1_000_000_000
+        play = reenact.Reenactment(
+            survey=surveyed,
+            symbol=instrument.symbol,
+            maker=desks[0],
+            taker=desks[1],
+            recorded_speed=recorded_speed,
+            moments=evenly(surveyed.diffs + 1, _MOMENTS),
+            on_moment=lambda number: _look(proof, play, (maker, taker), number),
+            on_progress=on_progress,
+        )
+        started_ns = time.monotonic_ns()
+        await play.run(capture.events(files, surveyed))
+        seconds = (time.monotonic_ns() - started_ns) / 1_000_000_000
         tape = await proof.tape()
         candles = await proof.candles(tape)
         await _reconcile(proof, play, instrument, (maker, taker), (base, quote))

@@ -37,9 +37,11 @@ def _call(channel: grpc.Channel, method: Method, metadata: tuple[tuple[str, str]
 )
 def test_a_method_that_is_not_public_cannot_be_reached(exchange: Exchange, method: Method) -> None:
     metadata = (("authorization", f"Bearer {exchange.token()}"), ("x-mesh-caller", "mesh"))
-    with grpc.insecure_channel(exchange.running.edge_target) as channel:
-        with pytest.raises(grpc.RpcError) as refused:
-            _call(channel, method, metadata)
+    with (
+        grpc.insecure_channel(exchange.running.edge_target) as channel,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        _call(channel, method, metadata)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     reply = httpx.post(exchange.url + method.grpc_path, json={}, trust_env=False)
     assert reply.status_code == httpx.codes.NOT_FOUND
