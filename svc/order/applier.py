@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
-from trading.v1 import trading_pb2
-from wallet.v1 import wallet_pb2, wallet_pb2_grpc
+from wallet.v1 import wallet_pb2_grpc
 
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
@@ -137,7 +136,7 @@ class Applier:
     async def _read(
         self, position: Position, arrived: asyncio.Queue[records_pb2.EventBatch]
     ) -> None:
-        after = log_position(position)
+        after = events.position_message(position)
         request = engine_pb2.StreamEventsRequest(market=self._market.id, after=after)
         try:
             async for response in self._engine.StreamEvents(request):
@@ -160,21 +159,15 @@ class Applier:
             while count < MOST_EVENTS and not arrived.empty():
                 batches.append(arrived.get_nowait())
                 count += len(batches[-1].events)
-            piece = events.read(batches, position, self._catalog.is_perpetual)
+            piece = events.read(batches, position, self._market.id, self._catalog.is_perpetual)
             with self._metrics.stage("settle"):
                 await self._settle_piece(piece)
             await settled.put((piece, started_ns))
             position = piece.to
 
     async def _settle_piece(self, piece: Piece) -> None:
-        request = wallet_pb2.SettleTradeRequest(
-            market=self._market.id,
-            after=log_position(piece.after),
-            to=log_position(piece.to),
-            effects=piece.effects,
-        )
         try:
-            await self._wallet.SettleTrade(request, timeout=_SETTLE_TIMEOUT_S)
+            await self._wallet.SettleTrade(piece.settling, timeout=_SETTLE_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise stop_or_same(error) from error
 
@@ -240,10 +233,3 @@ class Applier:
             await self._patience.failed(repr(away))
         else:
             self._market.stopped(stop)
-
-
-def log_position(position: Position) -> trading_pb2.LogPosition:
-    """A position in the contract's words."""
-    return trading_pb2.LogPosition(
-        log_id=position.log_id, sequence=position.sequence, running_hash=position.running_hash
-    )

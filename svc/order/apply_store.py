@@ -23,16 +23,12 @@ ORDER BY id FOR UPDATE
 """
 
 _UPDATE = """
-UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled,
-    remaining_lots = a.remaining, filled_tick_lots = a.filled_tick_lots::numeric,
-    filled_qty = a.filled * i.lot_size, remaining_qty = a.remaining * i.lot_size,
+UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled_lots,
+    remaining_lots = a.remaining_lots, filled_tick_lots = a.filled_tick_lots::numeric,
+    filled_qty = a.filled_lots * i.lot_size, remaining_qty = a.remaining_lots * i.lot_size,
     avg_fill_price = a.average::numeric, reason = a.reason, sequence = a.sequence,
     events = a.events, updated_at = $1
-FROM unnest($2::bigint[], $3::int[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[],
-    $8::text[], $9::text[], $10::bigint[], $11::int[])
-    AS a (id, instrument_id, status, filled, remaining, filled_tick_lots, average, reason,
-        sequence, events)
-JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($2::change_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
 WHERE o.id = a.id
 """
 
@@ -52,11 +48,7 @@ SELECT a.order_id, a.number, a.account_id, event_type_of(a.event_type), status_o
     status_of(a.status), CASE WHEN a.lots > 0 THEN a.lots * i.lot_size END,
     CASE WHEN a.lots > 0 THEN a.price_ticks * i.tick_size END, nullif(a.trade_id, 0), a.reason,
     a.sequence, $1
-FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::int[], $6::smallint[], $7::smallint[],
-    $8::smallint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
-    AS a (order_id, number, account_id, instrument_id, event_type, previous, status, lots,
-        price_ticks, trade_id, reason, sequence)
-JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($2::event_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
 """
 
 _INSERT_TRADES = """
@@ -65,11 +57,7 @@ INSERT INTO trades (account_id, executed_at, trade_id, side, order_id, instrumen
 SELECT a.account_id, 'epoch'::timestamptz + a.time_us * interval '1 microsecond', a.trade_id,
     side_of(a.side), a.order_id, a.instrument_id, a.price_ticks * i.tick_size, a.lots * i.lot_size,
     a.fee_units::numeric, a.maker, a.sequence
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[],
-    $7::bigint[], $8::bigint[], $9::text[], $10::bool[], $11::bigint[])
-    AS a (account_id, time_us, trade_id, side, order_id, instrument_id, price_ticks, lots,
-        fee_units, maker, sequence)
-JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($1::trade_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
 """
 
 _CLOSE = """
@@ -94,20 +82,22 @@ async def update(
     conn: asyncpg.Connection, rows: Sequence[Row], averages: Sequence[str | None], now: datetime
 ) -> None:
     """Orders as they are now, each with its average price; those that ended are no longer open."""
-    updated = await conn.execute(
-        _UPDATE,
-        now,
-        [row.id for row in rows],
-        [row.instrument_id for row in rows],
-        [row.status for row in rows],
-        [row.filled_lots for row in rows],
-        [row.remaining_lots for row in rows],
-        [str(row.filled_tick_lots) for row in rows],
-        averages,
-        [row.reason for row in rows],
-        [row.sequence for row in rows],
-        [row.events for row in rows],
-    )
+    changes = [
+        (
+            row.id,
+            row.instrument_id,
+            row.status,
+            row.filled_lots,
+            row.remaining_lots,
+            str(row.filled_tick_lots),
+            average,
+            row.reason,
+            row.sequence,
+            row.events,
+        )
+        for row, average in zip(rows, averages, strict=True)
+    ]
+    updated = await conn.execute(_UPDATE, now, changes)
     assert updated == f"UPDATE {len(rows)}", "an instrument has its row before it has orders"
     ended = [row for row in rows if row.ended]
     if ended:
@@ -121,12 +111,12 @@ async def insert_events(
     conn: asyncpg.Connection, events: Sequence[EventRow], now: datetime
 ) -> None:
     """What happened to orders."""
-    await conn.execute(_INSERT_EVENTS, now, *(list(column) for column in zip(*events, strict=True)))
+    await conn.execute(_INSERT_EVENTS, now, events)
 
 
 async def insert_trades(conn: asyncpg.Connection, trades: Sequence[TradeRow]) -> None:
     """Both sides of trades."""
-    await conn.execute(_INSERT_TRADES, *(list(column) for column in zip(*trades, strict=True)))
+    await conn.execute(_INSERT_TRADES, trades)
 
 
 async def _reprice(conn: asyncpg.Connection, rows: Sequence[Row]) -> None:

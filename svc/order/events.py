@@ -18,10 +18,14 @@ from svc.order.instrument import MarketState
 from svc.order.lifecycle import Cause
 from svc.order.market import Position
 
-_BUY = trading_pb2.Side.BUY
+_SELL = trading_pb2.Side.SELL
 _REASONS = {
     number: "" if number == 0 else name for name, number in records_pb2.Reason.Value.items()
 }
+
+
+# A named tuple's own constructor costs half as much again as this, which is all it does.
+_new = tuple.__new__
 
 
 class LogBreakError(Exception):
@@ -30,12 +34,14 @@ class LogBreakError(Exception):
 
 @dataclass(slots=True)
 class Piece:
-    """Events behind `after` up to `to`."""
+    """Events behind `after` up to `to`, and the request that settles them."""
 
     after: Position
     to: Position
+    is_perpetual: Callable[[int], bool]
+    """Whether an instrument is a perpetual."""
+    settling: wallet_pb2.SettleTradeRequest = field(default_factory=wallet_pb2.SettleTradeRequest)
     events: list[TradeEvent | OrderEvent] = field(default_factory=list)
-    effects: list[wallet_pb2.Effect] = field(default_factory=list)
     order_ids: set[int] = field(default_factory=set)
     states: dict[int, MarketState] = field(default_factory=dict)
     """New states of instruments' markets."""
@@ -46,21 +52,30 @@ class Piece:
 def read(
     batches: Sequence[records_pb2.EventBatch],
     after: Position,
-    perpetuals: Callable[[int], bool],
+    market: int,
+    is_perpetual: Callable[[int], bool],
 ) -> Piece:
     """The events of consecutive batches. Raises LogBreakError, and UnfitError for a foreign kind.
 
-    `perpetuals` says of an instrument whether it is one.
+    `is_perpetual` says of an instrument whether it is one.
     """
-    piece = Piece(after, after)
+    piece = Piece(after, after, is_perpetual)
     for batch in batches:
-        _read_batch(batch, piece, perpetuals)
+        _read_batch(batch, piece)
+    piece.settling.market = market
+    piece.settling.after.CopyFrom(position_message(after))
+    piece.settling.to.CopyFrom(position_message(piece.to))
     return piece
 
 
-def _read_batch(
-    batch: records_pb2.EventBatch, piece: Piece, perpetuals: Callable[[int], bool]
-) -> None:
+def position_message(position: Position) -> trading_pb2.LogPosition:
+    """A position in the contract's words."""
+    return trading_pb2.LogPosition(
+        log_id=position.log_id, sequence=position.sequence, running_hash=position.running_hash
+    )
+
+
+def _read_batch(batch: records_pb2.EventBatch, piece: Piece) -> None:
     at = piece.to
     expected = at.sequence + 1
     if batch.previous_hash != at.running_hash or (at.log_id and batch.log_id != at.log_id):
@@ -76,51 +91,47 @@ def _read_batch(
         reader = _READERS.get(kind or "")
         if reader is None:
             raise UnfitError(event.sequence, f"nothing is known of events of kind {kind}")
-        reader(event, piece, perpetuals)
+        reader(event, piece)
     number = batch.batch_number or at.batch_number
     piece.to = Position(batch.log_id, expected - 1, batch.running_hash, number)
 
 
-_Reader = Callable[[records_pb2.Event, Piece, Callable[[int], bool]], None]
+_Reader = Callable[[records_pb2.Event, Piece], None]
 
 
-def _trade(event: records_pb2.Event, piece: Piece, perpetuals: Callable[[int], bool]) -> None:
+def _trade(event: records_pb2.Event, piece: Piece) -> None:
     trade = event.trade
-    read = TradeEvent(
-        event.sequence, event.time_unix_ns, trade.trade_number, event.instrument_id, trade.side,
-        trade.price_ticks, trade.quantity_lots,
-        trade.taker_order_id, trade.taker_version, trade.taker_account_id,
-        trade.taker_remaining_lots, trade.taker_cumulative_lots,
-        trade.maker_order_id, trade.maker_version, trade.maker_account_id,
-        trade.maker_remaining_lots, trade.maker_cumulative_lots,
+    taker = trade.taker_order_id, trade.taker_version, trade.taker_account_id
+    maker = trade.maker_order_id, trade.maker_version, trade.maker_account_id
+    sequence, instrument_id, taker_side = event.sequence, event.instrument_id, trade.side
+    number, price_ticks, lots = trade.trade_number, trade.price_ticks, trade.quantity_lots
+    piece.events.append(
+        _new(
+            TradeEvent,
+            (
+                sequence, event.time_unix_ns, number, instrument_id, taker_side, price_ticks, lots,
+                *taker, trade.taker_remaining_lots, trade.taker_cumulative_lots,
+                *maker, trade.maker_remaining_lots, trade.maker_cumulative_lots,
+            ),
+        )
     )  # fmt: skip
-    piece.events.append(read)
-    piece.order_ids.add(read.taker_order_id)
-    piece.order_ids.add(read.maker_order_id)
-    taker_buys = read.taker_side in (0, _BUY)  # in an auction the taker is the buyer
-    taker = (read.taker_order_id, read.taker_version, read.taker_account_id)
-    maker = (read.maker_order_id, read.maker_version, read.maker_account_id)
-    buy, sell = (taker, maker) if taker_buys else (maker, taker)
-    effect = wallet_pb2.TradeEffect(
-        trade_number=read.number,
-        instrument_id=read.instrument_id,
-        price_ticks=read.price_ticks,
-        lots=read.lots,
-        taker_side=trade.side,
-        buy_order_id=buy[0],
-        buy_version=buy[1],
-        buy_account_id=buy[2],
-        sell_order_id=sell[0],
-        sell_version=sell[1],
-        sell_account_id=sell[2],
-    )
-    if perpetuals(read.instrument_id):
-        piece.effects.append(wallet_pb2.Effect(sequence=read.sequence, perpetual_trade=effect))
-    else:
-        piece.effects.append(wallet_pb2.Effect(sequence=read.sequence, spot_trade=effect))
+    piece.order_ids.add(taker[0])
+    piece.order_ids.add(maker[0])
+    effect = piece.settling.effects.add()
+    effect.sequence = sequence
+    settled = effect.perpetual_trade if piece.is_perpetual(instrument_id) else effect.spot_trade
+    settled.trade_number = number
+    settled.instrument_id = instrument_id
+    settled.price_ticks = price_ticks
+    settled.lots = lots
+    settled.taker_side = taker_side
+    # In an auction the taker is the buyer.
+    buy, sell = (maker, taker) if taker_side == _SELL else (taker, maker)
+    settled.buy_order_id, settled.buy_version, settled.buy_account_id = buy
+    settled.sell_order_id, settled.sell_version, settled.sell_account_id = sell
 
 
-def _accepted(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _accepted(event: records_pb2.Event, piece: Piece) -> None:
     order = event.order_accepted
     piece.order_ids.add(order.order_id)
     piece.events.append(
@@ -132,7 +143,7 @@ def _accepted(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) 
 
 
 def _ended(cause: Cause, kind: str) -> _Reader:
-    def reader(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+    def reader(event: records_pb2.Event, piece: Piece) -> None:
         order: records_pb2.OrderEnded = getattr(event, kind)
         piece.order_ids.add(order.order_id)
         piece.events.append(
@@ -141,15 +152,14 @@ def _ended(cause: Cause, kind: str) -> _Reader:
                 order.remaining_lots, order.cumulative_lots, _REASONS[order.reason],
             )
         )  # fmt: skip
-        release = wallet_pb2.ReleaseEffect(
-            order_id=order.order_id, version=order.version, remaining_lots=0
-        )
-        piece.effects.append(wallet_pb2.Effect(sequence=event.sequence, release=release))
+        effect = piece.settling.effects.add()
+        effect.sequence = event.sequence
+        effect.release.order_id, effect.release.version = order.order_id, order.version
 
     return reader
 
 
-def _replaced(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _replaced(event: records_pb2.Event, piece: Piece) -> None:
     order = event.order_replaced
     piece.order_ids.add(order.order_id)
     piece.events.append(
@@ -158,16 +168,14 @@ def _replaced(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) 
             order.remaining_lots, order.cumulative_lots, "", order.price_ticks, order.cap_ticks,
         )
     )  # fmt: skip
-    effect = wallet_pb2.ReplaceEffect(
-        order_id=order.order_id,
-        version=order.version,
-        cap_ticks=order.cap_ticks,
-        remaining_lots=order.remaining_lots,
-    )
-    piece.effects.append(wallet_pb2.Effect(sequence=event.sequence, replace=effect))
+    effect = piece.settling.effects.add()
+    effect.sequence = event.sequence
+    effect.replace.order_id, effect.replace.version = order.order_id, order.version
+    effect.replace.cap_ticks = order.cap_ticks
+    effect.replace.remaining_lots = order.remaining_lots
 
 
-def _triggered(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _triggered(event: records_pb2.Event, piece: Piece) -> None:
     order = event.order_triggered
     piece.order_ids.add(order.order_id)
     piece.events.append(
@@ -178,7 +186,7 @@ def _triggered(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool])
     )  # fmt: skip
 
 
-def _reduced(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _reduced(event: records_pb2.Event, piece: Piece) -> None:
     order = event.order_reduced
     piece.order_ids.add(order.order_id)
     piece.events.append(
@@ -187,14 +195,14 @@ def _reduced(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -
             order.remaining_lots, order.cumulative_lots, _REASONS[order.reason],
         )
     )  # fmt: skip
-    release = wallet_pb2.ReleaseEffect(
-        order_id=order.order_id, version=order.version, remaining_lots=order.remaining_lots
-    )
-    piece.effects.append(wallet_pb2.Effect(sequence=event.sequence, release=release))
+    effect = piece.settling.effects.add()
+    effect.sequence = event.sequence
+    effect.release.order_id, effect.release.version = order.order_id, order.version
+    effect.release.remaining_lots = order.remaining_lots
 
 
 def _request_rejected(cause: Cause, kind: str) -> _Reader:
-    def reader(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+    def reader(event: records_pb2.Event, piece: Piece) -> None:
         request: records_pb2.RequestRejected = getattr(event, kind)
         piece.order_ids.add(request.order_id)
         piece.events.append(
@@ -204,20 +212,20 @@ def _request_rejected(cause: Cause, kind: str) -> _Reader:
             )
         )  # fmt: skip
         if cause is Cause.REPLACE_REJECTED:
-            effect = wallet_pb2.ReplaceEffect(
-                order_id=request.order_id, version=request.version, rejected=True
-            )
-            piece.effects.append(wallet_pb2.Effect(sequence=event.sequence, replace=effect))
+            effect = piece.settling.effects.add()
+            effect.sequence = event.sequence
+            effect.replace.order_id, effect.replace.version = request.order_id, request.version
+            effect.replace.rejected = True
 
     return reader
 
 
-def _state_changed(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _state_changed(event: records_pb2.Event, piece: Piece) -> None:
     if event.state_changed.state:  # none: a wish about an instrument that the market has not
         piece.states[event.instrument_id] = MarketState(event.state_changed.state)
 
 
-def _instrument_changed(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _instrument_changed(event: records_pb2.Event, piece: Piece) -> None:
     changed = event.instrument_changed
     if changed.state:  # none: a definition that the market has refused
         piece.states[event.instrument_id] = MarketState(changed.state)
@@ -225,7 +233,7 @@ def _instrument_changed(event: records_pb2.Event, piece: Piece, _: Callable[[int
         piece.price_ranges[event.instrument_id] = prices
 
 
-def _nothing(event: records_pb2.Event, piece: Piece, _: Callable[[int], bool]) -> None:
+def _nothing(event: records_pb2.Event, piece: Piece) -> None:
     """An auction's indicative price changes no order."""
 
 

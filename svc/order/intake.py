@@ -196,7 +196,9 @@ class Intake:
         create.budget_tick_lots = admission.budget_tick_lots(terms)
 
     async def _check_risk(self, creates: list[Create]) -> None:
-        request = risk_pb2.PreTradeCheckRequest(items=map(wire.check_item, creates))
+        request = risk_pb2.PreTradeCheckRequest()
+        for create in creates:
+            wire.add_check(request, create)
         try:
             with self._metrics.stage("risk_check"):
                 response = await self._risk.PreTradeCheck(request, timeout=_RPC_TIMEOUT_S)
@@ -215,9 +217,10 @@ class Intake:
         passed = [create for create in creates if create.refusal is None]
         if not passed:
             return
+        request = wallet_pb2.LockFundsRequest()
         for create in passed:
             create.held = True
-        request = wallet_pb2.LockFundsRequest(items=map(wire.lock_item, passed))
+            wire.add_lock(request, create)
         try:
             with self._metrics.stage("wallet_lock"):
                 response = await self._wallet.LockFunds(request, timeout=_RPC_TIMEOUT_S)

@@ -194,9 +194,12 @@ class _Commands:
     orders: Counter[int] = field(default_factory=Counter)
     canceled: set[int] = field(default_factory=set)
 
-    def add(self, market: int, command: records_pb2.Command) -> None:
-        """One more command of a market."""
-        self.of_market.setdefault(market, records_pb2.CommandBatch()).commands.append(command)
+    def batch(self, market: int) -> records_pb2.CommandBatch:
+        """Where the commands of a market go."""
+        found = self.of_market.get(market)
+        if found is None:
+            found = self.of_market[market] = records_pb2.CommandBatch()
+        return found
 
 
 def _commands(asks: Sequence[Ask], named: Mapping[int, Named], attempt: Attempt) -> _Commands:
@@ -213,7 +216,7 @@ def _placed(create: Create, commands: _Commands) -> Result:
     if create.refusal is not None:
         return create.refusal
     market = create.terms.instrument.market
-    commands.add(market, wire.new_order(create))
+    wire.add_new_order(commands.batch(market), create)
     commands.orders[market] += 1
     return Answer(create.order_id, Status.NEW)
 
@@ -224,8 +227,8 @@ def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Resul
     if order.status not in LIVE:
         return not_live(order)
     if order.status in CANCELABLE and order.order_id not in commands.canceled:
-        command = wire.cancel_order(order.order_id, order.account_id, order.instrument_id)
-        commands.add(order.market, command)
+        batch = commands.batch(order.market)
+        wire.add_cancel(batch, order.order_id, order.account_id, order.instrument_id)
         commands.canceled.add(order.order_id)
     return Answer(order.order_id, Status.CANCEL_PENDING)
 

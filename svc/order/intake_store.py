@@ -22,14 +22,7 @@ from svc.order.lifecycle import Cause, status_of
 
 _INSERT_ORDERS = """
 WITH asked AS (
-    SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::smallint[],
-        $7::smallint[], $8::smallint[], $9::smallint[], $10::bigint[], $11::bigint[],
-        $12::bigint[], $13::bigint[], $14::text[], $15::int[], $16::int[], $17::smallint[],
-        $18::smallint[], $19::bool[], $20::bool[], $21::text[], $22::text[], $23::text[],
-        $24::text[], $25::bigint[], $26::text[])
-    AS a (id, account_id, user_id, instrument_id, side, type, time_in_force, status, price_ticks,
-        cap_ticks, lots, budget, quote_units, maker_ppm, taker_ppm, leverage, self_trade_mode,
-        post_only, reduce_only, client_order_id, key, source, reason, expires_ns, trace_id)
+    SELECT * FROM unnest($2::order_row[])
 ), inserted AS (
     INSERT INTO orders (id, version, market, account_id, user_id, instrument_id, side, type,
         time_in_force, status, price, quantity, filled_qty, remaining_qty, price_ticks, cap_ticks,
@@ -40,11 +33,11 @@ WITH asked AS (
     SELECT a.id, 1, i.market, a.account_id, a.user_id, a.instrument_id, side_of(a.side),
         type_of(a.type), time_in_force_of(a.time_in_force), status_of(a.status),
         nullif(a.price_ticks, 0) * i.tick_size, nullif(a.lots, 0) * i.lot_size, 0,
-        a.lots * i.lot_size, a.price_ticks, a.cap_ticks, a.lots, 0, a.lots, 0, a.budget,
-        a.quote_units::numeric, a.maker_ppm, a.taker_ppm, a.leverage, a.self_trade_mode,
-        a.post_only, a.reduce_only, a.client_order_id, a.key, a.source, i.quote_currency, a.reason,
-        'epoch'::timestamptz + nullif(a.expires_ns, 0) / 1000 * interval '1 microsecond', $1, $1,
-        1, 0
+        a.lots * i.lot_size, a.price_ticks, a.cap_ticks, a.lots, 0, a.lots, 0, a.budget_tick_lots,
+        a.quote_units::numeric, a.maker_fee_ppm, a.taker_fee_ppm, a.leverage, a.self_trade_mode,
+        a.post_only, a.reduce_only, a.client_order_id, a.idempotency_key, a.source,
+        i.quote_currency, a.reason,
+        'epoch'::timestamptz + nullif(a.expires_us, 0) * interval '1 microsecond', $1, $1, 1, 0
     FROM asked a JOIN instruments i ON i.id = a.instrument_id
     RETURNING id
 ), opened AS (
@@ -84,8 +77,7 @@ FROM moved
 _INSERT_ANSWERS = """
 INSERT INTO idempotency
     (account_id, key, digest, order_id, code, reason, message, metadata, created_at)
-SELECT *, $9 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::smallint[],
-    $6::text[], $7::text[], $8::text[])
+SELECT *, $1 FROM unnest($2::answer_row[])
 """
 
 _ANSWERS = """
@@ -129,36 +121,7 @@ class StoredAnswer:
 
 async def insert_orders(conn: asyncpg.Connection, creates: Sequence[Create], now: datetime) -> None:
     """Orders with their first events. Raises UniqueViolationError for an id or client id in use."""
-    terms = [create.terms for create in creates]
-    inserted = await conn.fetchval(
-        _INSERT_ORDERS,
-        now,
-        [c.order_id for c in creates],
-        [c.account_id for c in creates],
-        [c.user_id for c in creates],
-        [t.instrument.id for t in terms],
-        [t.side for t in terms],
-        [t.type for t in terms],
-        [t.time_in_force for t in terms],
-        [c.status for c in creates],
-        [t.price_ticks for t in terms],
-        [c.cap_ticks for c in creates],
-        [t.lots for t in terms],
-        [c.budget_tick_lots for c in creates],
-        [str(t.quote_units) for t in terms],
-        [t.instrument.maker_fee_ppm for t in terms],
-        [t.instrument.taker_fee_ppm for t in terms],
-        [t.leverage for t in terms],
-        [t.self_trade_mode for t in terms],
-        [t.post_only for t in terms],
-        [t.reduce_only for t in terms],
-        [c.client_order_id or None for c in creates],
-        [c.key.text if c.key else None for c in creates],
-        [c.source for c in creates],
-        [c.refusal.reason if c.refusal else None for c in creates],
-        [t.expires_at_unix_ns for t in terms],
-        [c.trace_id or None for c in creates],
-    )
+    inserted = await conn.fetchval(_INSERT_ORDERS, now, [_order_row(c) for c in creates])
     assert inserted == len(creates), "an instrument has its row before it has orders"
 
 
@@ -187,8 +150,7 @@ async def insert_answers(
     conn: asyncpg.Connection, answered: Sequence[tuple[Ask, Result]], now: datetime
 ) -> None:
     """Answers of asks with keys. Raises UniqueViolationError when a key has an answer already."""
-    rows = [_answer_row(ask, result) for ask, result in answered]
-    await conn.execute(_INSERT_ANSWERS, *(list(column) for column in zip(*rows, strict=True)), now)
+    await conn.execute(_INSERT_ANSWERS, now, [_answer_row(*answer) for answer in answered])
 
 
 async def answers(
@@ -219,6 +181,38 @@ async def landed(
     """The number of the batch with this digest behind `after_number`, if it was committed."""
     number: int | None = await conn.fetchval(_LANDED, market, after_number, digest)
     return number
+
+
+def _order_row(create: Create) -> tuple[object, ...]:
+    terms, refusal, key = create.terms, create.refusal, create.key
+    instrument = terms.instrument
+    return (
+        create.order_id,
+        create.account_id,
+        create.user_id,
+        instrument.id,
+        terms.side,
+        terms.type,
+        terms.time_in_force,
+        create.status,
+        terms.price_ticks,
+        create.cap_ticks,
+        terms.lots,
+        create.budget_tick_lots,
+        str(terms.quote_units),
+        instrument.maker_fee_ppm,
+        instrument.taker_fee_ppm,
+        terms.leverage,
+        terms.self_trade_mode,
+        terms.post_only,
+        terms.reduce_only,
+        create.client_order_id or None,
+        key.text if key else None,
+        create.source,
+        refusal.reason if refusal else None,
+        terms.expires_at_unix_ns // 1_000,
+        create.trace_id or None,
+    )
 
 
 def _answer_row(ask: Ask, result: Result) -> tuple[int, str, bytes, int, int, str, str, str]:

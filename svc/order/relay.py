@@ -21,7 +21,7 @@ from svc.kit.errors import from_rpc
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
 from svc.order import store
-from svc.order.applier import log_position
+from svc.order.events import position_message
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
 from svc.order.patience import Patience
@@ -114,7 +114,7 @@ class Relay:
         call = self._engine.Submit()
         try:
             hello = engine_pb2.Hello(
-                market=self._market.id, highest_number=highest, applied=log_position(applied)
+                market=self._market.id, highest_number=highest, applied=position_message(applied)
             )
             with suppress(asyncio.InvalidStateError):  # over already: reading says why
                 await call.write(engine_pb2.SubmitRequest(hello=hello))

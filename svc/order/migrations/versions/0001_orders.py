@@ -121,7 +121,7 @@ CREATE TABLE orders (
     sequence bigint NOT NULL,
     CHECK (side IS NOT NULL AND type IS NOT NULL AND time_in_force IS NOT NULL
         OR status = 'rejected')
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 CREATE INDEX orders_of_account ON orders (account_id, id);
 
 -- Each change of an order, numbered from 1 without a gap; orders.events is the highest. The index
@@ -172,6 +172,27 @@ CREATE TABLE trades (
 );
 """
 
+_ROWS = """
+-- Rows on their way in: an array of these costs a third of an array for each column.
+CREATE TYPE order_row AS (id bigint, account_id bigint, user_id bigint, instrument_id int,
+    side smallint, type smallint, time_in_force smallint, status smallint, price_ticks bigint,
+    cap_ticks bigint, lots bigint, budget_tick_lots bigint, quote_units text, maker_fee_ppm int,
+    taker_fee_ppm int, leverage smallint, self_trade_mode smallint, post_only boolean,
+    reduce_only boolean, client_order_id text, idempotency_key text, source text, reason text,
+    expires_us bigint, trace_id text);
+CREATE TYPE change_row AS (id bigint, instrument_id int, status smallint, filled_lots bigint,
+    remaining_lots bigint, filled_tick_lots text, average text, reason text, sequence bigint,
+    events int);
+CREATE TYPE event_row AS (order_id bigint, number int, account_id bigint, instrument_id int,
+    event_type smallint, previous smallint, status smallint, lots bigint, price_ticks bigint,
+    trade_id bigint, reason text, sequence bigint);
+CREATE TYPE trade_row AS (account_id bigint, time_us bigint, trade_id bigint, side smallint,
+    order_id bigint, instrument_id int, price_ticks bigint, lots bigint, fee_units text,
+    maker boolean, sequence bigint);
+CREATE TYPE answer_row AS (account_id bigint, key text, digest bytea, order_id bigint,
+    code smallint, reason text, message text, metadata text);
+"""
+
 _LOG = """
 -- Answers by idempotency key, kept for ever. `code` is that of google.rpc.Code, 0 for success.
 CREATE TABLE idempotency (
@@ -219,7 +240,7 @@ CREATE TABLE stops (
 
 
 def upgrade() -> None:
-    for statements in (_TYPES, _FUNCTIONS, _INSTRUMENTS, _ORDERS, _LOG):
+    for statements in (_TYPES, _FUNCTIONS, _INSTRUMENTS, _ORDERS, _ROWS, _LOG):
         for statement in filter(str.strip, statements.split(";\n")):  # the driver takes one each
             op.execute(statement)
     outbox.create_tables(op)
