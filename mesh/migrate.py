@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import click
+from sqlalchemy.exc import DBAPIError
 
 from svc.kit.migrate import migrate
 
@@ -40,7 +41,7 @@ def command(services: tuple[str, ...], url: str, secrets: Path | None) -> None:
         migrated = asyncio.run(migrate(url, services, secrets))
     except OSError as error:
         raise click.ClickException(f"no database answers at POSTGRES_URL: {error}") from error
-    except (LookupError, asyncpg.PostgresError) as error:
+    except (LookupError, asyncpg.PostgresError, DBAPIError) as error:
         raise click.ClickException(f"not migrated: {error}") from error
     for done in migrated:
         if done.before == done.after:

@@ -35,7 +35,7 @@ from svc.kit.schema import (
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
 
-_LOCK = 0x6D65_7368
+LOCK = 0x6D65_7368
 """The advisory lock that keeps two runs on one database apart."""
 
 _LOCK_TIMEOUT_MS = 10_000
@@ -89,7 +89,7 @@ async def _owner(url: str) -> AsyncIterator[asyncpg.Connection]:
         url, timeout=CONNECT_TIMEOUT_S, server_settings={"application_name": "mesh migrate"}
     )
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         yield connection
     finally:
         await connection.close()

@@ -17,7 +17,7 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MS}ms",
     "statement_timeout": "10s",
     "synchronous_commit": "on",
-    "enable_hashjoin": "on",
+    "enable_hashjoin": "on",  # who needs it otherwise says so on his own connection
     "enable_mergejoin": "on",
 }
 
@@ -44,6 +44,20 @@ async def test_every_kind_of_connection_has_the_session_settings(
     async with alpha.engine.connect() as reading:
         found.append(await reading.scalar(text(query)))
     assert found == [_SETTINGS[name]] * 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["jit", "timezone", "search_path", "statement_timeout", "idle_in_transaction_session_timeout"],
+)
+async def test_no_server_setting_shows_through_those_a_service_relies_on(
+    alpha: Database, name: str
+) -> None:
+    async with alpha.transaction() as connection:
+        source = await connection.fetchval(
+            "SELECT source FROM pg_settings WHERE lower(name) = $1", name
+        )
+    assert source == "client"
 
 
 async def test_connections_bear_the_name_of_their_service(alpha: Database) -> None:

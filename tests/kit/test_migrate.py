@@ -9,9 +9,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from svc.kit.database import SchemaVersionError, Target, open_database
-from svc.kit.migrate import Migrated, migrate
+from svc.kit.migrate import LOCK, Migrated, migrate
 from svc.kit.schema import SERVICES, head_of, services_with_schema
 
 
@@ -21,12 +22,12 @@ def growing(services: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(services, tmp_path / "services"))
 
 
-def add_migration(folder: Path, sql: str) -> Path:
+def add_migration(folder: Path, *scripts: str) -> Path:
     path = folder / "alpha" / "migrations" / "versions" / "0003_next.py"
     path.write_text(
         "from alembic import op\n"
         "revision = '0003'\ndown_revision = '0002'\n"
-        f"def upgrade():\n    op.execute({sql!r})\n"
+        f"def upgrade():\n    for script in {scripts!r}:\n        op.execute(script)\n"
     )
     return path
 
@@ -157,6 +158,26 @@ async def test_an_unknown_service_stops_before_anything_is_done(
     with pytest.raises(LookupError, match="no service 'aplha' with migrations"):
         await migrate(database_url, ["beta", "aplha"], folder=services)
     assert await fetchval(database_url, "SELECT to_regnamespace('svc_beta')") is None
+
+
+async def test_a_migration_of_several_scripts_is_one_transaction(
+    database_url: str, growing: Path
+) -> None:
+    add_migration(growing, "CREATE TABLE half (); CREATE TABLE other ()", "SELECT 1 / 0")
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await migrate(database_url, ["alpha"], folder=growing)
+    assert await fetchval(database_url, "SELECT to_regclass('svc_alpha.half')") is None
+
+
+async def test_a_run_waits_for_the_one_before_it(database_url: str, services: Path) -> None:
+    first = await asyncpg.connect(database_url)
+    await first.execute("SELECT pg_advisory_lock($1)", LOCK)
+    second = asyncio.create_task(migrate(database_url, folder=services))
+    while not await first.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0)
+    assert await first.fetchval("SELECT to_regnamespace('svc_alpha')") is None
+    await first.close()
+    assert [done.after for done in await second] == ["0002", "0001"]
 
 
 @pytest.mark.parametrize("service", services_with_schema())

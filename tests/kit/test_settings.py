@@ -163,3 +163,12 @@ def test_endpoints_that_cannot_be_are_refused(environ: dict[str, str], message: 
 def test_any_number_of_services_may_ask_for_a_free_port() -> None:
     endpoints = load_endpoints({"ORDER_GRPC_PORT": "0", "WALLET_GRPC_PORT": "0"})
     assert endpoints["order"].grpc_port == endpoints["wallet"].grpc_port == 0
+
+
+def test_every_variable_of_the_kit_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    ports = [f"{name.upper()}_{kind}_PORT" for name in SERVICES for kind in ("GRPC", "HTTP")]
+    named = {
+        str(f.validation_alias or f"MESH_{n.upper()}") for n, f in Settings.model_fields.items()
+    }
+    assert [variable for variable in (*ports, *named) if f"`{variable}`" not in page] == []
