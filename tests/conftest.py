@@ -72,9 +72,15 @@ def servers_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(servers_folder: Path) -> Iterator[Postgres]:
-    """Run one PostgreSQL for the session. Tests take databases of it, never the server down."""
+    """Run one PostgreSQL for the session. Tests take databases of it, never the server down.
+
+    Its data need not outlive a loss of power, so it does not wait for the disk; a test that kills
+    a server starts one of its own, which does.
+    """
     server = Postgres(servers_folder / "postgres")
     server.start()
+    server.execute("ALTER SYSTEM SET fsync = off")
+    server.execute("SELECT pg_reload_conf()")
     yield server
     server.stop()
     server.erase()

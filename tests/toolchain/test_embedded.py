@@ -72,10 +72,11 @@ def test_a_backend_that_is_busy_when_its_postmaster_dies_does_not_hold_up_the_ne
     assert busy.wait() != 0
 
 
-def test_postgres_promises_that_what_is_committed_is_on_disk(postgres: Postgres) -> None:
+def test_postgres_promises_that_what_is_committed_is_on_disk(server: Postgres) -> None:
+    server.start()
     for setting in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
-        assert postgres.execute(f"SHOW {setting}") == "on"
-    assert postgres.execute("SHOW listen_addresses") == ""
+        assert server.execute(f"SHOW {setting}") == "on"
+    assert server.execute("SHOW listen_addresses") == ""
 
 
 def test_a_refused_statement_names_itself_and_the_reason(postgres: Postgres) -> None:
