@@ -22,6 +22,8 @@ def extensions() -> list[Extension]:
 setup(
     packages=[*find_packages(include=["svc*", "mesh*"]), *GENERATED],
     package_dir={name: f"gen/{name}" for name in GENERATED if "." not in name},
-    package_data={"": ["py.typed", "*.pyi", "*.pyx", "*.pxd", "*.mako", "*.toml"]},
+    package_data={
+        "": ["py.typed", "*.pyi", "*.pyx", "*.pxd", "*.lua", "*.toml", "migrations/**/*"]
+    },
     ext_modules=extensions(),
 )
