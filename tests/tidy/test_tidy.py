@@ -260,7 +260,8 @@ def test_services_meet_through_their_contracts_alone(service: Path) -> None:
 def test_an_import_across_services_is_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(
-        "from svc.wallet import money\nfrom svc.kit.ids import to_uuid\n    import svc.risk.checks\n"
+        "from svc.wallet import money\nfrom svc.kit.ids import to_uuid\n"
+        "def later():\n    import svc.risk.checks\n"
     )
     assert imported(module) == {
         ("wallet", "wallet.money"),
