@@ -51,20 +51,23 @@ class OrderFilters:
     def conditions(self) -> list[ColumnElement[bool]]:
         """As conditions on `orders`."""
         column = orders.c
-        given: list[tuple[object, ColumnElement[bool]]] = [
-            (self.status, column.status == self.status),
-            (self.type, column.type == self.type),
-            (self.instrument_id, column.instrument_id == self.instrument_id),
-            (self.created_from, column.created_at >= self.created_from),
-            (self.created_before, column.created_at < self.created_before),
-            (self.order_id, column.id == self.order_id),
-            (
-                self.client_id_part,
-                column.client_order_id.contains(self.client_id_part, autoescape=True),
-            ),
-        ]
         # An order without a side was closed by the reconciler and never anybody's.
-        return [column.side.is_not(None), *(condition for value, condition in given if value)]
+        all_of: list[ColumnElement[bool]] = [column.side.is_not(None)]
+        if self.status:
+            all_of.append(column.status == self.status)
+        if self.type:
+            all_of.append(column.type == self.type)
+        if self.instrument_id:
+            all_of.append(column.instrument_id == self.instrument_id)
+        if self.created_from is not None:
+            all_of.append(column.created_at >= self.created_from)
+        if self.created_before is not None:
+            all_of.append(column.created_at < self.created_before)
+        if self.order_id:
+            all_of.append(column.id == self.order_id)
+        if self.client_id_part:
+            all_of.append(column.client_order_id.contains(self.client_id_part, autoescape=True))
+        return all_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from svc.order.intake import Intake
 from svc.order.lifecycle import Status
 from svc.order.market import Market, StopKind
 from svc.order.market_commands import MarketCommands
-from svc.order.queries import OrderFilters, Page, Queries
+from svc.order.queries import CLIENT_ID_PREFIX, OrderFilters, Page, Queries
 from svc.order.reading import Caller
 from svc.order.stopping import Stops
 from svc.order.streaming import Conversation
@@ -57,7 +57,11 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: order_pb2.CancelOrderRequest, context: Context
     ) -> order_pb2.CancelOrderResponse:
         """One cancel."""
-        ask = reading.cancel(request, _caller(context), _header_key(context))
+        caller = _caller(context)
+        if request.order_id.startswith(CLIENT_ID_PREFIX):
+            row = await self._queries.order(caller.account_id, request.order_id)
+            request.order_id = ids.to_uuid(row["id"])
+        ask = reading.cancel(request, caller, _header_key(context))
         answer = await self._answer(ask, context)
         return order_pb2.CancelOrderResponse(
             order_id=ids.to_uuid(answer.order_id),
