@@ -9,31 +9,26 @@ import grpc
 from metadata.v1 import metadata_pb2, metadata_pb2_grpc
 from trading.v1 import trading_pb2
 
-from svc.kit.clock import Clock
 from svc.kit.errors import from_rpc
 from svc.wallet.instruments import Asset, Catalog, Instrument
-
-SHORTEST_PAUSE_NS = 1_000_000_000
-"""Metadata is asked at most once in this time, however many unknown names come in."""
 
 
 class CatalogFollower:
     """Keeps a catalog as complete as metadata is."""
 
-    def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
+    def __init__(self, channel: grpc.aio.Channel) -> None:
         self.catalog = Catalog()
         self._stub = metadata_pb2_grpc.MetadataServiceStub(channel)
-        self._clock = clock
-        self._asked_at_ns: int | None = None
+        self._asked = 0
         self._asking = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Asks for everything. Raises DomainError UNAVAILABLE and the like, as the call did."""
+        self._asked += 1
         try:
             answer = await self._stub.ListInstruments(metadata_pb2.ListInstrumentsRequest())
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
-        self._asked_at_ns = self._clock.monotonic_ns()
         assets = {row.id: Asset(row.id, row.symbol, row.ledger_scale) for row in answer.assets}
         self.catalog.add(
             assets.values(), (_instrument_of(row, assets) for row in answer.instruments)
@@ -52,10 +47,10 @@ class CatalogFollower:
             await self._refresh_again()
 
     async def _refresh_again(self) -> None:
-        called_at_ns = self._clock.monotonic_ns()
+        """One question at a time; it serves all who were waiting when it was asked."""
+        asked = self._asked
         async with self._asking:
-            asked_at_ns = self._asked_at_ns
-            if asked_at_ns is None or called_at_ns - asked_at_ns >= SHORTEST_PAUSE_NS:
+            if self._asked == asked:
                 await self.refresh()
 
 

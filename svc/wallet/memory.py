@@ -204,10 +204,6 @@ class Changes:
         self.settlements: list[Settlement] = []
         self.positions: dict[int, Position] = {}
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self.balances or self.holds or self.made or self.unlocked or self.positions)
-
     def touch_balance(self, balance: Balance) -> None:
         """Must be called before a balance is changed."""
         if balance not in self.balances:

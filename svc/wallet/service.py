@@ -21,7 +21,7 @@ from svc.wallet.writer import LEASE, Writer
 def create(runtime: Runtime) -> Service:
     """The wallet's composition root."""
     metrics = WalletMetrics(runtime.registry)
-    follower = CatalogFollower(runtime.channel("metadata"), runtime.clock)
+    follower = CatalogFollower(runtime.channel("metadata"))
     writer = Writer(
         ledger=LEDGER,
         database=runtime.database,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
@@ -17,7 +17,8 @@ from svc.wallet.operations import ReadPosition
 from svc.wallet.writer import LEASE, Writer
 from tests.wallet.worlds import MARKET, small_catalog
 
-Lead = Callable[..., AbstractAsyncContextManager[Writer]]
+PATIENCE_S = 30
+"""How long a test waits for what must come."""
 
 
 async def refresh_nothing() -> None:
@@ -53,13 +54,14 @@ async def writing(url: str, holder: str = "one", ttl_ms: int = 2_000) -> AsyncIt
 
 
 async def leads(writer: Writer) -> None:
-    """Returns when the writer answers; the caller has a bound of his own."""
-    while True:
-        try:
-            await writer.submit(ReadPosition(MARKET))
-        except DomainError as error:
-            if error.reason not in (NOT_LEADER, "LEDGER_UNCERTAIN"):
-                raise
-            await asyncio.sleep(0)  # lets the writer's own task get on
-        else:
-            return
+    """Returns when the writer answers. Raises TimeoutError when it never does."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await writer.submit(ReadPosition(MARKET))
+            except DomainError as error:
+                if error.reason not in (NOT_LEADER, "LEDGER_UNCERTAIN"):
+                    raise
+                await asyncio.sleep(0)  # lets the writer's own task get on
+            else:
+                return

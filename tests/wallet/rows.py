@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
+
+_PATIENCE_S = 30
 
 _TABLES = ("balances", "holds", "open_holds", "unlocks", "settlements", "transfers", "progress")
 
@@ -59,11 +63,12 @@ class Auditor:
 
     async def writer_waits(self) -> None:
         """Returns when a transaction of the wallet waits for a lock of ours."""
-        while not await self.connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'svc_wallet' "
-            "AND wait_event_type = 'Lock' AND datname = current_database()"
-        ):
-            pass
+        async with asyncio.timeout(_PATIENCE_S):
+            while not await self.connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = 'svc_wallet' "
+                "AND wait_event_type = 'Lock' AND datname = current_database()"
+            ):
+                pass
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from svc.kit.errors import DomainError
 from svc.wallet.ledger import Ledger
@@ -61,5 +63,18 @@ class InMemoryMachine(LedgerMachine):
         return balances, {hold.ask[:2]: (hold.amount, hold.remaining) for hold in held}
 
 
-TestLedgerInMemory = InMemoryMachine.TestCase
-TestLedgerInMemory.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
+def test_the_ledger_answers_and_stands_as_the_model_does() -> None:
+    check(examples=80)
+
+
+@pytest.mark.soak
+def test_the_ledger_answers_and_stands_as_the_model_does_however_long_one_asks() -> None:
+    check(examples=3_000)
+
+
+def check(examples: int) -> None:
+    """Runs the machine on so many random histories of sixty steps."""
+    run_state_machine_as_test(
+        InMemoryMachine,
+        settings=settings(max_examples=examples, stateful_step_count=60, deadline=None),
+    )

@@ -24,6 +24,7 @@ from svc.wallet.servicer import MAX_ITEMS
 from tests.wallet.rows import Auditor
 
 if TYPE_CHECKING:
+    from metadata.v1.metadata_pb2_grpc import MetadataServiceAsyncStub
     from wallet.v1.wallet_pb2_grpc import WalletServiceAsyncStub
 
 SERVICES = ("metadata", "wallet")
@@ -39,6 +40,7 @@ class Served:
     edge: WalletServiceAsyncStub
     order: WalletServiceAsyncStub
     mesh: WalletServiceAsyncStub
+    metadata: MetadataServiceAsyncStub
     instruments: dict[str, metadata_pb2.Instrument]
     http_port: int
 
@@ -68,7 +70,7 @@ async def wallet(migrated_url: str, tmp_path: Path) -> AsyncIterator[Served]:
             wallet_pb2_grpc.WalletServiceStub(host.channel(caller, "wallet")) for caller in CALLERS
         )
         instruments = {row.symbol: row for row in listed.instruments}
-        yield Served(edge, order, mesh, instruments, host.ports("wallet")[1])
+        yield Served(edge, order, mesh, metadata, instruments, host.ports("wallet")[1])
     finally:
         await host.stop()
 
@@ -313,6 +315,21 @@ async def test_a_balance_is_read_by_symbol_in_any_case(wallet: Served) -> None:
     request = wallet_pb2.GetBalanceRequest(asset="DOGE")
     error = await refused(wallet.edge.GetBalance(request, metadata=trader(ALICE)))
     assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_ASSET")
+
+
+async def test_what_is_listed_later_is_known_at_once(wallet: Served) -> None:
+    coin = metadata_pb2.Asset(id=77, symbol="DOGE", name="Dogecoin", ledger_scale=12)
+    shown = wallet.instruments["BTC-USDT"]
+    pair = metadata_pb2.Instrument()
+    pair.CopyFrom(shown)
+    pair.id, pair.symbol, pair.base_asset = 777, "DOGE-USDT", "DOGE"
+    await wallet.metadata.PutInstruments(
+        metadata_pb2.PutInstrumentsRequest(assets=[coin], instruments=[pair])
+    )
+    assert await credit(wallet, payment("a", ALICE, "DOGE", "0.001")) == ["0.001"]
+    order = item(wallet, 1, "SELL", ALICE)
+    order.instrument_id = 777
+    assert await lock(wallet, order) == ["1000000000"]
 
 
 async def test_a_list_beyond_its_bound_is_refused_whole(wallet: Served) -> None:

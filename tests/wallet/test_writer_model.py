@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
@@ -15,13 +16,12 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from svc.kit.errors import DomainError
 from svc.wallet.operations import Operation
 from svc.wallet.writer import Writer
-from tests.wallet.conftest import leads, writing
+from tests.wallet.conftest import PATIENCE_S, leads, writing
 from tests.wallet.machine import Balances, LedgerMachine, OpenHolds
 from tests.wallet.rows import Auditor
 
 R = TypeVar("R")
 
-PATIENCE_S = 30
 UNCERTAIN = "LEDGER_UNCERTAIN"
 
 
@@ -96,11 +96,22 @@ async def submit_all(writer: Writer, batch: Sequence[Operation[object]]) -> Sequ
 
 
 def test_the_writer_answers_and_stands_as_the_model_does(migrated_url: str) -> None:
-    machine = type("Machine", (WriterMachine,), {"url": migrated_url})
+    check(migrated_url, examples=15)
+
+
+@pytest.mark.soak
+def test_the_writer_answers_and_stands_as_the_model_does_however_long_one_asks(
+    migrated_url: str,
+) -> None:
+    check(migrated_url, examples=300)
+
+
+def check(url: str, examples: int) -> None:
+    """Runs the machine on so many random histories of forty steps."""
     run_state_machine_as_test(
-        machine,
+        type("Machine", (WriterMachine,), {"url": url}),
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
