@@ -128,7 +128,8 @@ class Follower:
             return
         unknown = market.unknown(batch)
         if unknown:
-            await self._loader.learn(market, unknown)
+            needed = {instrument_id for instrument_id, needed in unknown.items() if needed}
+            await self._loader.learn(market, needed)
         try:
             entries = market.apply(batch)
         except BrokenChainError as error:

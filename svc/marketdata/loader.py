@@ -65,11 +65,11 @@ class Loader:
         await self._restore_books(market)
         return market
 
-    async def learn(self, market: Market, instrument_ids: set[int]) -> None:
-        """Add instruments the market does not have. Raises NotListedError, AioRpcError."""
+    async def learn(self, market: Market, needed: set[int]) -> None:
+        """Add what metadata lists by now. Raises AioRpcError, NotListedError for what is needed."""
         for instrument in await self._ask_metadata():
             market.add(View(instrument, Tape(0), RollingDay()))
-        missing = instrument_ids - market.views.keys()
+        missing = needed - market.views.keys()
         if missing:
             raise NotListedError(f"metadata does not list instruments {sorted(missing)}")
 

@@ -27,8 +27,8 @@ _NS_PER_MS = 1_000_000
 _BUY = trading_pb2.Side.BUY
 _RESTING_TYPES = frozenset((trading_pb2.OrderType.LIMIT, trading_pb2.OrderType.STOP_LIMIT))
 _RESTING_TIMES = frozenset((trading_pb2.TimeInForce.GTC, trading_pb2.TimeInForce.GTD))
-# Events without which a book or tape would be wrong; others may name instruments nobody knows.
-_NEEDS_INSTRUMENT = frozenset(("instrument_changed", "order_accepted", "trade"))
+# The other kinds are refusals, of whatever was named, or follow one of these.
+_TELLS_OF_INSTRUMENT = frozenset(("instrument_changed", "order_accepted", "trade"))
 
 
 class BrokenChainError(Exception):
@@ -114,17 +114,18 @@ class Market:
         for view in self.views.values():
             view.book.end_batch()  # nobody reads yet: no change to tell
 
-    def unknown(self, batch: records_pb2.EventBatch) -> set[int]:
-        """The instruments that a batch needs and this market does not have."""
-        named = {event.instrument_id for event in batch.events}
-        if named <= self.views.keys():
-            return set()
-        return {
-            event.instrument_id
-            for event in batch.events
-            if event.instrument_id not in self.views
-            and event.WhichOneof("kind") in _NEEDS_INSTRUMENT
-        }
+    def unknown(self, batch: records_pb2.EventBatch) -> dict[int, bool]:
+        """The instruments a batch tells of that are not here; True: it cannot do without."""
+        views = self.views
+        if all(event.instrument_id in views for event in batch.events):
+            return {}
+        found: dict[int, bool] = {}
+        for event in batch.events:
+            kind = event.WhichOneof("kind")
+            if event.instrument_id not in views and kind in _TELLS_OF_INSTRUMENT:
+                found.setdefault(event.instrument_id, False)
+                found[event.instrument_id] |= kind != "instrument_changed"
+        return found
 
     def apply(self, batch: records_pb2.EventBatch) -> list[TapeEntry]:
         """Move by one whole batch that has events; its trades go to the table.
@@ -135,17 +136,19 @@ class Market:
         self._check_chain(batch)
         sequence = events[-1].sequence
         on_book = _ON_BOOK if sequence > self._books_from else {}
+        views = self.views
         touched: dict[int, View] = {}
         entries: list[TapeEntry] = []
         for event in events:
             kind = event.WhichOneof("kind")
-            apply = on_book.get(kind)
-            if apply is not None or kind == "trade":
-                view = touched[event.instrument_id] = self.views[event.instrument_id]
-                if apply is not None:
-                    apply(view.book, event)
-                if kind == "trade":
-                    entries.append(_add_to_tape(view, event))
+            if kind not in _ON_BOOK:
+                continue
+            instrument_id = event.instrument_id
+            view = touched[instrument_id] = views[instrument_id]
+            if kind in on_book:
+                on_book[kind](view.book, event)
+            if kind == "trade":
+                entries.append(_add_to_tape(view, event))
         self.position = Position(batch.log_id, sequence, batch.running_hash)
         self._publish(touched, events[-1].time_unix_ns // _NS_PER_MS, entries)
         return entries

@@ -1,6 +1,7 @@
 """The book that is made from events alone is the engine's own."""
 
 import random
+from typing import Any
 
 import pytest
 from engine.v1 import engine_pb2, records_pb2
@@ -10,7 +11,7 @@ from svc.engine.reference import ReferenceEngine
 from svc.kit.decimals import Step
 from svc.marketdata.book import OrderBook
 from svc.marketdata.instruments import Instrument
-from svc.marketdata.market import Market, Position, View
+from svc.marketdata.market import BrokenChainError, Market, Position, View
 from svc.marketdata.tape import Tape
 from svc.marketdata.ticker import RollingDay
 from tests.engine.flows import Flow
@@ -44,6 +45,7 @@ def assert_same_books(market: Market, engine: ReferenceEngine) -> None:
 
 
 def snapshot(engine: ReferenceEngine, instruments: int = 2) -> list[engine_pb2.LiveOrder]:
+    books = engine._books  # noqa: SLF001 (it has no snapshot to ask for)
     return [
         engine_pb2.LiveOrder(
             order_id=order.order_id,
@@ -56,7 +58,7 @@ def snapshot(engine: ReferenceEngine, instruments: int = 2) -> list[engine_pb2.L
         )
         for number in range(1, instruments + 1)
         for side in (Side.BUY, Side.SELL)
-        for order in engine._books[number].side(side)  # noqa: SLF001 (it has no snapshot to ask for)
+        for order in books[number].side(side)
     ]
 
 
@@ -161,6 +163,7 @@ def test_stop_that_is_canceled_or_replaced_while_it_waits_leaves_the_book_alone(
     book = OrderBook()
     book.wait(1, display=0)
     book.replace(1, price=90, remaining=4, kept_priority=False)
+    assert book.end_batch() is None
     book.end(1)
     assert book.end_batch() is None
 
@@ -199,3 +202,63 @@ def test_rejected_order_with_the_id_of_a_live_one_leaves_it_in_the_book() -> Non
     market.apply(tapped.apply(pack_commands([opening, order, order]), 1))
     assert market.views[1].book.levels(9) == ([(10, 3)], [])
     assert market.position.log_id == LOG_ID
+
+
+def test_batch_says_which_instruments_it_tells_of_and_which_it_needs() -> None:
+    refused = records_pb2.Event(
+        instrument_id=7, order_rejected=records_pb2.OrderEnded(reason="UNKNOWN_INSTRUMENT")
+    )
+    changed = records_pb2.Event(
+        instrument_id=8, instrument_changed=records_pb2.InstrumentChanged(version=1)
+    )
+    taken = records_pb2.Event(instrument_id=9, order_accepted=records_pb2.OrderAccepted())
+    listed = records_pb2.Event(instrument_id=9, instrument_changed=changed.instrument_changed)
+    market = empty_market()
+    assert market.unknown(records_pb2.EventBatch(events=[refused])) == {}
+    assert market.unknown(records_pb2.EventBatch(events=[refused, changed])) == {8: False}
+    assert market.unknown(records_pb2.EventBatch(events=[listed, taken])) == {9: True}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"log_id": "f" * 32}, "a batch of log ffff"),
+        ({"previous_hash": 5}, "the hash before event 3 is 0000000000000005"),
+        ({"first": 4}, "event 4 came after 2"),
+        ({"first": 2}, "event 2 came after 2"),
+    ],
+)
+def test_batch_that_does_not_continue_the_log_changes_nothing(
+    changed: dict[str, Any], said: str
+) -> None:
+    market = empty_market()
+    market.apply(_accepting(first=1, count=2))
+    with pytest.raises(BrokenChainError, match=said):
+        market.apply(_accepting(**({"first": 3, "count": 1, "previous_hash": 2} | changed)))
+    assert market.position == Position(LOG_ID, 2, 2)
+    assert market.views[1].book.levels(9) == ([(1, 1), (2, 1)][::-1], [])
+
+
+def _accepting(
+    first: int, count: int, previous_hash: int = 0, log_id: str = LOG_ID
+) -> records_pb2.EventBatch:
+    return records_pb2.EventBatch(
+        log_id=log_id,
+        previous_hash=previous_hash,
+        running_hash=first + count - 1,
+        events=[
+            records_pb2.Event(
+                sequence=number,
+                instrument_id=1,
+                order_accepted=records_pb2.OrderAccepted(
+                    order_id=number,
+                    side="BUY",
+                    type="LIMIT",
+                    time_in_force="GTC",
+                    price_ticks=number,
+                    quantity_lots=1,
+                ),
+            )
+            for number in range(first, first + count)
+        ],
+    )

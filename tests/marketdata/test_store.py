@@ -174,6 +174,8 @@ async def test_tape_has_no_seam_between_table_and_memory(store: Store) -> None:
     while page := await reader.after(view, read[-1] if read else 0, 77):
         read += [trade.trade_number for trade in page]
     assert read == list(range(1, KEPT + 302))
+    around = await reader.after(view, view.tape.floor - 1, 2)
+    assert [trade.trade_number for trade in around] == [view.tape.floor, view.tape.floor + 1]
     newest = await reader.newest(view, 1_000)
     assert [trade.trade_number for trade in newest] == list(range(KEPT + 301, 301, -1))
     fresh = View(ONE, Tape(KEPT + 300), RollingDay())
