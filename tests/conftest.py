@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,11 @@ from mesh.embedded import Postgres, Valkey
 
 Absent = Callable[[str], NoReturn]
 NewDatabase = Callable[[], str]
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM (a time limit) end the run as Ctrl-C does: the servers are stopped first."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _absent(reason: str) -> NoReturn:

@@ -54,17 +54,6 @@ def test_an_old_python_is_named_and_nothing_else_is_asked(monkeypatch: pytest.Mo
     assert "PYTHON=" in missing
 
 
-def test_what_was_made_is_not_made_again() -> None:
-    """`make setup-dev` made the environment that runs this test; nothing is left to do for it."""
-    asked = subprocess.run(
-        ["make", "--question", "setup-dev"],  # noqa: S607 - the make of this machine
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert asked.returncode == 0, asked.stderr
-
-
 def test_mesh_lists_its_commands_with_examples() -> None:
     said = CliRunner().invoke(main, ["--help"])
     assert said.exit_code == 0
