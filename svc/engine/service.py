@@ -81,7 +81,9 @@ class EngineService:
         epoch = await self._lease.acquire()
         self._folder.lock()
         market = await asyncio.to_thread(self._recover, epoch)
-        self._writer = MarketWriter(market, self._runtime.clock, self._figures, self._runtime.fail)
+        self._writer = MarketWriter(
+            market, self._runtime.clock, self._figures, self._runtime.fail, self._lease.lost
+        )
         self._spawn(self._writer.keep_time())
         self._spawn(self._watch(self._lease))
         log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)

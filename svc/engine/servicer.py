@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,7 +21,7 @@ from svc.kit.call import Context
 from svc.kit.clock import Clock
 from svc.kit.errors import invalid
 
-HEARTBEAT_S = 1.0
+HEARTBEAT_NS = 1_000_000_000
 _MOST_IN_FLIGHT = 64
 _ORDERS_A_PART = 4096
 
@@ -70,18 +70,30 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         """See the contract."""
         writer = self._lead(request.market)
         await writer.check_position(_position(request.after))
-        sequence = request.after.sequence
+        at = trading_pb2.LogPosition(
+            log_id=writer.log_id,
+            sequence=request.after.sequence,
+            running_hash=request.after.running_hash,
+        )
+        told_ns = self._clock.monotonic_ns()
         while True:
-            messages = writer.feed.after(sequence)
+            messages = writer.feed.after(at.sequence)
             if messages is None:
-                messages = await writer.stored_after(sequence)
+                messages = await writer.stored_after(at.sequence)
             for message in messages:
-                sequence = last_sequence(message)
-                wanted = without_orders(message) if request.instruments_only else message
-                if wanted is not None:
+                at.sequence = last_sequence(message)
+                at.running_hash = message.batch.running_hash
+                if not request.instruments_only:
+                    told_ns = self._clock.monotonic_ns()
+                    yield message
+                elif (wanted := without_orders(message)) is not None:
                     yield wanted
-            if not messages and not await _moved(writer, sequence):
-                yield self._heartbeat(writer)
+            wait_ns = told_ns + HEARTBEAT_NS - self._clock.monotonic_ns()
+            if wait_ns <= 0:
+                told_ns = self._clock.monotonic_ns()
+                yield self._heartbeat(at)
+            elif not messages:
+                await _moved(writer, at.sequence, wait_ns)
 
     async def SnapshotOrders(
         self, request: engine_pb2.SnapshotOrdersRequest, context: Context
@@ -134,10 +146,10 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         )
         return await self._lead(market).submit(_records(batch, market))
 
-    def _heartbeat(self, writer: MarketWriter) -> engine_pb2.StreamEventsResponse:
+    def _heartbeat(self, at: trading_pb2.LogPosition) -> engine_pb2.StreamEventsResponse:
         now = Timestamp()
         now.FromNanoseconds(self._clock.unix_ns())
-        beat = engine_pb2.Heartbeat(position=writer.position(), time=now)
+        beat = engine_pb2.Heartbeat(position=at, time=now)
         return engine_pb2.StreamEventsResponse(heartbeat=beat)
 
 
@@ -175,15 +187,12 @@ async def _in_order(
         await asyncio.gather(reader, *in_flight, return_exceptions=True)
 
 
-async def _moved(writer: MarketWriter, sequence: int) -> bool:
-    """Whether an event came within the time of a heartbeat."""
-    try:
-        async with asyncio.timeout(HEARTBEAT_S):
+async def _moved(writer: MarketWriter, sequence: int, wait_ns: int) -> None:
+    """Return when there are events behind `sequence`, or the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_ns / 1_000_000_000):
             while writer.feed.sequence == sequence:
                 await writer.feed.changed()
-    except TimeoutError:
-        return False
-    return True
 
 
 def _records(batch: records_pb2.CommandBatch, market: int) -> Batch:

@@ -126,7 +126,7 @@ _EVENT_OFFSETS = {
     }),
     "instrument_changed": (EventKind.INSTRUMENT_CHANGED, {
         "version": ("I32", 28), "min_price_ticks": ("I64", 64), "max_price_ticks": ("I64", 72),
-        "max_quantity_lots": ("I64", 56), "state": ("U8", 23),
+        "max_quantity_lots": ("I64", 56), "state": ("U8", 23), "reason": ("U8", 18),
     }),
     "indicative_price": (EventKind.INDICATIVE_PRICE, {
         "price_ticks": ("I64", 48), "quantity_lots": ("I64", 56), "surplus_lots": ("I64", 64),

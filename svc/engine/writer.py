@@ -22,6 +22,7 @@ from svc.engine.journal_reader import JournalError
 from svc.engine.market import BookSnapshot, EventBatch, Market, Outcome, Position, Status
 from svc.kit.batcher import Batcher
 from svc.kit.clock import Clock
+from svc.kit.errors import not_leader
 
 T = TypeVar("T")
 _Message = engine_pb2.StreamEventsResponse
@@ -54,9 +55,14 @@ class MarketWriter:
         clock: Clock,
         figures: Figures,
         fail: Callable[[BaseException], None],
+        lost: asyncio.Event,
     ) -> None:
-        """`fail` ends the process: a journal that could not be written is opened anew."""
+        """Nothing is answered or published once `lost` is set: another engine may lead.
+
+        `fail` ends the process: a journal that could not be written is opened anew.
+        """
         self._fail = fail
+        self._lost = lost
         self.number = market.market
         self._market = market
         self._clock = clock
@@ -73,7 +79,8 @@ class MarketWriter:
         )
 
     async def submit(self, batch: Batch) -> Outcome:
-        """Durable and matched when it returns. Raises what Market.submit raises."""
+        """Durable and matched when it returns. Raises what Market.submit raises, and NOT_LEADER."""
+        self._must_lead()
         return await self._batches.submit(batch)
 
     async def check_relay(self, highest_number: int, applied: Position) -> None:
@@ -116,7 +123,7 @@ class MarketWriter:
     async def close(self) -> None:
         """Finish what is in flight and close the journal."""
         await self._batches.close()
-        await self._run(self._market.close)
+        await self._blocking(self._market.close)
         self._executor.shutdown()
 
     def position(self) -> trading_pb2.LogPosition:
@@ -166,6 +173,16 @@ class MarketWriter:
         return page
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        # What was found or written while the lease was lost may not be what the new leader has.
+        result = await self._blocking(work, *arguments)
+        self._must_lead()
+        return result
+
+    def _must_lead(self) -> None:
+        if self._lost.is_set():
+            raise not_leader("")
+
+    async def _blocking(self, work: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(work, *arguments))
 

@@ -175,12 +175,12 @@ def _instrument_command(wish: DefinitionWish, catalog: Catalog) -> order_pb2.Ins
 def news(batch: records_pb2.EventBatch) -> Iterator[DefinitionSeen | StateSeen]:
     """What the events of a batch say of instruments and their states, in order.
 
-    An event without a state refuses a command for an instrument the engine does not know; see
-    `refusals`.
+    A definition with a reason was refused, an event without a state names an instrument the engine
+    does not know; see `refusals`.
     """
     for event in batch.events:
         match event.WhichOneof("kind"):
-            case "instrument_changed" if event.instrument_changed.state:
+            case "instrument_changed" if not _is_refused(event.instrument_changed):
                 changed = event.instrument_changed
                 state = state_of(changed.state)
                 yield DefinitionSeen(event.instrument_id, changed.version, state, event.sequence)
@@ -199,8 +199,13 @@ def refusals(batch: records_pb2.EventBatch) -> Iterator[str]:
         if event.HasField("state_changed") and moved.reason in _REFUSED:
             reason = records_pb2.Reason.Value.Name(moved.reason)
             yield f"instrument {event.instrument_id}: state wish {moved.version}: {reason}"
-        if event.HasField("instrument_changed") and not changed.state:
-            yield f"instrument {event.instrument_id}: version {changed.version}"
+        if event.HasField("instrument_changed") and _is_refused(changed):
+            reason = records_pb2.Reason.Value.Name(changed.reason)
+            yield f"instrument {event.instrument_id}: version {changed.version}: {reason}"
+
+
+def _is_refused(changed: records_pb2.InstrumentChanged) -> bool:
+    return bool(changed.reason) or not changed.state
 
 
 def position_of(message: trading_pb2.LogPosition) -> Position:

@@ -378,6 +378,7 @@ def _instrument_changed(f: _Fields) -> records_pb2.Event:
             max_price_ticks=f[_CUMULATIVE],
             max_quantity_lots=f[_QUANTITY],
             state=f[_STATE],
+            reason=f[_REASON],
         ),
     )
 

@@ -81,8 +81,10 @@ class Market:
         self._append(records_pb2.Event(instrument_id=instrument_id, state_changed=changed))
 
     def refuse(self, instrument_id: int) -> None:
-        """Says that it knows no such instrument, to a definition and to a state."""
-        changed = records_pb2.InstrumentChanged(version=1)
+        """Refuses a definition as it does one that makes no sense, and a state of no instrument."""
+        changed = records_pb2.InstrumentChanged(
+            version=99, state=self._states[instrument_id], reason="INVALID_COMMAND"
+        )
         self._append(records_pb2.Event(instrument_id=instrument_id, instrument_changed=changed))
         moved = records_pb2.StateChanged(reason="UNKNOWN_INSTRUMENT", version=2)
         self._append(records_pb2.Event(instrument_id=instrument_id, state_changed=moved))

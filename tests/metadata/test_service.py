@@ -133,7 +133,9 @@ async def test_refusals_of_the_engine_are_logged_and_survived(
         market.halt(5)
         await until_state(client, "ETH-USDT", STATE.HALTED)
         assert (await states(client))["BTC-USDT"] == STATE.TRADING
-    assert "instrument 4: state wish 2: UNKNOWN_INSTRUMENT" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "instrument 4: version 99: INVALID_COMMAND" in said
+    assert "instrument 4: state wish 2: UNKNOWN_INSTRUMENT" in said
 
 
 async def test_halt_and_resume_are_wishes_that_the_engine_makes_true(serve: Serve) -> None:

@@ -445,18 +445,20 @@ class StateChanged(_message.Message):
     def __init__(self, previous: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., reason: _Optional[_Union[Reason.Value, str]] = ..., version: _Optional[int] = ...) -> None: ...
 
 class InstrumentChanged(_message.Message):
-    __slots__ = ("version", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "state")
+    __slots__ = ("version", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "state", "reason")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MIN_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     MAX_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     MAX_QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     version: int
     min_price_ticks: int
     max_price_ticks: int
     max_quantity_lots: int
     state: _trading_pb2.MarketState.Value
-    def __init__(self, version: _Optional[int] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ...) -> None: ...
+    reason: Reason.Value
+    def __init__(self, version: _Optional[int] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., reason: _Optional[_Union[Reason.Value, str]] = ...) -> None: ...
 
 class IndicativePrice(_message.Message):
     __slots__ = ("price_ticks", "quantity_lots", "surplus_lots")

@@ -1,0 +1,119 @@
+"""The engine's streams: what a follower of instruments is told, and what a lost lease silences."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from engine.v1 import engine_pb2
+from prometheus_client import CollectorRegistry
+
+from svc.engine.folder import Folder
+from svc.engine.journal import Batch
+from svc.engine.records import InstrumentCommand, MarketState, pack_commands
+from svc.engine.servicer import HEARTBEAT_NS, EngineServicer
+from svc.engine.writer import Figures, MarketWriter
+from svc.kit.clock import FakeClock
+from svc.kit.errors import DomainError
+from tests.engine.flows import START_NS
+from tests.engine.lossy import a_market, flow_batches, numbered
+
+Events = AsyncIterator[engine_pb2.StreamEventsResponse]
+
+
+class Led:
+    """A market with its writer and servicer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock(START_NS)
+        self.lost = asyncio.Event()
+        self.failures: list[BaseException] = []
+        self.writer = MarketWriter(
+            a_market(Folder(folder), self.clock),
+            self.clock,
+            Figures(CollectorRegistry()),
+            self.failures.append,
+            self.lost,
+        )
+        self.servicer = EngineServicer(lambda _market: self.writer, self.clock)
+
+    def follow(self, **fields: Any) -> Events:
+        """The stream of a call without a context, which the method does not use."""
+        request = engine_pb2.StreamEventsRequest(market=1, **fields)
+        return self.servicer.StreamEvents(request, cast("Any", None))
+
+    async def submit(self, *batches: Batch) -> None:
+        """All of them, one after the other."""
+        for batch in batches:
+            await self.writer.submit(batch)
+
+
+@pytest.fixture
+async def led(tmp_path: Path) -> AsyncIterator[Led]:
+    market = Led(tmp_path)
+    yield market
+    await market.writer.close()
+
+
+def definition(number: int) -> Batch:
+    """A batch that adds one instrument."""
+    command = InstrumentCommand(100 + number, 1, MarketState.TRADING, 1_000)
+    return numbered(pack_commands([command]), number)
+
+
+async def test_a_follower_of_instruments_learns_how_far_it_has_come_while_others_trade(
+    led: Led,
+) -> None:
+    first, *others = list(flow_batches(3, 30))
+    await led.submit(first)
+    stream = led.follow(instruments_only=True)
+    assert (await anext(stream)).batch.events[0].HasField("instrument_changed")
+    orders = others[:10]
+    await led.submit(*orders)
+    led.clock.advance(HEARTBEAT_NS)
+    assert (await anext(stream)).heartbeat.position.sequence == 2
+    led.clock.advance(HEARTBEAT_NS)
+    told = await anext(stream)
+    assert told.heartbeat.position == led.writer.position()
+    assert told.heartbeat.position.sequence > 2
+    resumed = led.follow(instruments_only=True, after=told.heartbeat.position)
+    await led.submit(definition(len(orders) + 2))
+    assert (await anext(resumed)).batch.events[0].instrument_id == 100 + len(orders) + 2
+
+
+async def test_the_heartbeat_of_a_follower_that_stands_behind_names_where_it_stands(
+    led: Led, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.writer._PAGE", 1)
+    monkeypatch.setattr("svc.engine.feed.KEPT_EVENTS", 1)
+    await led.submit(*flow_batches(3, 30))
+    stream = led.follow(instruments_only=True)
+    assert (await anext(stream)).HasField("batch")
+    led.clock.advance(HEARTBEAT_NS)
+    told = (await anext(stream)).heartbeat.position
+    assert 2 <= told.sequence < led.writer.feed.sequence
+    assert (await anext(led.follow(after=told))).batch.previous_hash == told.running_hash
+
+
+async def test_a_quiet_stream_tells_where_it_stands(led: Led) -> None:
+    await led.submit(definition(1))
+    stream = led.follow()
+    assert (await anext(stream)).HasField("batch")
+    led.clock.advance(HEARTBEAT_NS)
+    assert (await anext(stream)).heartbeat.position == led.writer.position()
+
+
+async def test_nothing_is_answered_or_published_once_the_lease_is_lost(led: Led) -> None:
+    first, second, *_ = list(flow_batches(3, 30))
+    await led.submit(first)
+    before = led.writer.position()
+    answer = asyncio.create_task(led.writer.submit(second))
+    led.lost.set()  # while the batch is on its way to the disk
+    with pytest.raises(DomainError) as refused:
+        await answer
+    assert refused.value.reason == "NOT_LEADER"
+    assert led.writer.position() == before
+    for ask in (led.writer.status, led.writer.snapshot, lambda: led.writer.stored_after(0)):
+        with pytest.raises(DomainError, match="standby"):
+            await ask()
