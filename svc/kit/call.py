@@ -52,7 +52,7 @@ class Call:
     status: str = "OK"
     """Name of the status code it ended with, once it is known."""
     endless: bool = False
-    """Whether only the server can end it: a stream of replies to a single request."""
+    """Whether its end is not near: it replies with a stream, for as long as both sides run."""
     cut: bool = False
     """Whether the server cancelled it, because it stops."""
     finished: bool = False

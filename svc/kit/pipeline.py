@@ -147,8 +147,8 @@ class Pipeline:
     async def close(self, grace_s: float) -> None:
         """Lets no more calls in and returns when all that were open have ended.
 
-        Streams that only the server can end are cut off now, the others after ``grace_s`` seconds;
-        their callers get UNAVAILABLE, SERVICE_STOPPED.
+        Streams of replies are cut off now, for nobody else would end them; the others after
+        ``grace_s`` seconds. Their callers get UNAVAILABLE, SERVICE_STOPPED, and resume.
         """
         self.phase = Phase.STOPPED
         self._cut(call for call in self._open.values() if call.endless)
@@ -208,7 +208,7 @@ class Method:
         call, headers = self._pipeline.begin(self._access.method, context)
         try:
             self._pipeline.admit(call, self._access, headers)
-            call.endless = self.streams_out and not self.streams_in
+            call.endless = self.streams_out
             reply = await self._behave(incoming, context)
             given: grpc.StatusCode | None = context.code()
             call.status = "OK" if given is None else given.name

@@ -217,16 +217,8 @@ async def test_a_service_that_stops_finishes_what_is_open_and_takes_nothing_new(
         await go_on.wait()
         return placed(request.number)
 
-    async def talk(requests: Any, context: Any) -> None:
-        async for request in requests:
-            await context.write(done(request.hello.highest_number))
-
     wire.handlers.place = handle
-    wire.handlers.submit = talk
     stub, identity = wire.bare_engine(), wire.identity("order")
-    stream = stub.Submit(metadata=identity)
-    await stream.write(submit(1))
-    await stream.read()
     open_call = stub.PlaceOrder(place(5), metadata=identity)
     await begun.wait()
     closing = asyncio.create_task(wire.pipeline.close(60))
@@ -236,10 +228,6 @@ async def test_a_service_that_stops_finishes_what_is_open_and_takes_nothing_new(
     assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
     go_on.set()
     assert await open_call == placed(5)
-    await stream.write(submit(2))
-    assert (await stream.read()).done.number == 2
-    await stream.done_writing()
-    assert await stream.read() is grpc.aio.EOF
     await closing
 
 
@@ -250,6 +238,22 @@ async def test_a_stream_that_only_the_server_can_end_is_cut_off_when_it_stops(wi
 
     wire.handlers.events = handle
     stream = wire.bare_engine().StreamEvents(EVENTS, metadata=wire.identity("order"))
+    await stream.read()
+    await wire.pipeline.close(60)
+    failed = await outcome(stream.read())
+    assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
+
+
+async def test_a_conversation_that_nobody_ends_is_cut_off_when_the_service_stops(
+    wire: Wire,
+) -> None:
+    async def talk(requests: Any, context: Any) -> None:
+        async for request in requests:
+            await context.write(done(request.hello.highest_number))
+
+    wire.handlers.submit = talk
+    stream = wire.bare_engine().Submit(metadata=wire.identity("order"))
+    await stream.write(submit(1))
     await stream.read()
     await wire.pipeline.close(60)
     failed = await outcome(stream.read())
