@@ -137,6 +137,7 @@ class Lease:
         self._address = address
         self._ttl_ms = ttl_ms
         self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self.epoch = 0
         self.lost = asyncio.Event()
@@ -150,13 +151,15 @@ class Lease:
         """
         await self._stop_renewing()
         self.lost.clear()
+        told = False
         while True:
             started = asyncio.get_running_loop().time()
             try:
                 epoch = await self._connected(self._claim)
             except _RETRIED as error:
-                self._log.warning("lease_database_away", lease=self._name, error=repr(error))
-                epoch = None
+                if not told:  # once an outage, not at every try
+                    self._log.warning("lease_database_away", lease=self._name, error=repr(error))
+                epoch, told = None, True
             if epoch is not None:
                 break
             await asyncio.sleep(self._ttl_s / 10)
@@ -244,14 +247,15 @@ class Lease:
         return await conn.fetchval(_EXTEND, self._name, self.epoch, self._ttl_ms) is not None
 
     async def _connected(self, action: Callable[[asyncpg.Connection], Awaitable[R]]) -> R:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._db.connect()
-            await self._connection.execute(_SESSION, f"{self._db.service} lease {self._name}")
-        try:
-            return await action(self._connection)
-        except BaseException:
-            self._connection.terminate()  # cut off or broken: nothing is known about it
-            raise
+        async with self._turn:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._db.connect()
+                await self._connection.execute(_SESSION, f"{self._db.service} lease {self._name}")
+            try:
+                return await action(self._connection)
+            except BaseException:
+                self._connection.terminate()  # cut off or broken: nothing is known about it
+                raise
 
     def _lose(self, cause: str) -> None:
         if not self.lost.is_set():

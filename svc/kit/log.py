@@ -157,7 +157,7 @@ class _Bridge(logging.Handler):
 
 def _rfc3339(unix_ns: int) -> str:
     seconds, nanoseconds = divmod(unix_ns, _NANOSECONDS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{nanoseconds:09}Z"
 
 
 def _json(line: Mapping[str, Field]) -> str:
