@@ -30,7 +30,7 @@ _FUNDS = "1000000000"
 _WATCH_EVERY_S = 0.01
 _SETTLE_TIMEOUT_S = 60
 _PAIRS = (("BTC", "USDT"), ("ETH", "USDT"), ("SOL", "USDT"), ("QTRA", "USDT"))
-_TICK, _LOT, _PRICE = "0.01", "0.001", "1000"
+_TICK, _LOT, _PRICE, _MAX_QUANTITY = "0.01", "0.001", "1000", "1000"
 
 EXAMPLES = """
 \b
@@ -125,6 +125,7 @@ async def _run(
             quote=quote,
             tick=_TICK,
             lot=_LOT,
+            max_quantity=_MAX_QUANTITY,
             suffix="B",
             reference_price=_PRICE,
         )

@@ -18,7 +18,6 @@ from mesh.installation import Installation
 
 _TOKEN_LIFETIME_S = 24 * 3600
 _COLLAR_BPS = 5000
-_MAX_QUANTITY = "1000000"
 
 
 class ListingError(Exception):
@@ -40,6 +39,7 @@ async def list_instrument(
     quote: str,
     tick: str,
     lot: str,
+    max_quantity: str,
     suffix: str,
     reference_price: str = "",
 ) -> metadata_pb2.Instrument:
@@ -70,7 +70,7 @@ async def list_instrument(
             tick_size=tick,
             lot_size=lot,
             min_notional="0",
-            max_quantity=_MAX_QUANTITY,
+            max_quantity=max_quantity,
             max_leverage=1,
             collar_bps=_COLLAR_BPS,
             reference_price=reference_price,

@@ -118,7 +118,13 @@ async def replay(
     """
     base, quote = _split(surveyed.symbol)
     instrument = await list_instrument(
-        installation, base=base, quote=quote, tick=surveyed.tick, lot=surveyed.lot, suffix="R"
+        installation,
+        base=base,
+        quote=quote,
+        tick=surveyed.tick,
+        lot=surveyed.lot,
+        max_quantity=surveyed.max_quantity,
+        suffix="R",
     )
     maker, taker = await seats(installation, 2, {base: _FUNDS, quote: _FUNDS})
     channel = grpc.aio.insecure_channel(installation.running().edge_target)
