@@ -41,7 +41,7 @@ def check(terms: Terms, condition: Condition, now_unix_ns: int) -> None:
             "expires_at must be in the future; at that moment the order is expired already.",
             field="expires_at",
             value=str(terms.expires_at_unix_ns),
-            rule=f"after {now_unix_ns}",
+            rule="in the future",
         )
 
 

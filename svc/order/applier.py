@@ -29,6 +29,7 @@ from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
 from svc.order.patience import Patience
 from svc.order.session import Session
+from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
 
 MOST_EVENTS = 2_000
@@ -101,12 +102,11 @@ class Applier:
             await self._patience.failed(str(error))
 
     async def _begin(self) -> Position:
+        as_of = self._market.stop_changes
         async with self._session.transaction() as conn:
             await self._lease.fence(conn)
             view = await store.view(conn, self._market.id)
-        self._market.conditions |= view.conditions
-        self._market.stops = view.stops
-        self._market.moved(view.position)
+        see(self._market, view, as_of)
         return view.position
 
     async def _follow(self, position: Position) -> None:

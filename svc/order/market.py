@@ -58,6 +58,8 @@ class Market:
     """Set when there may be something to hand over."""
     changed_stops: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a stop may have been resolved."""
+    stop_changes: int = 0
+    """Counts what this process has done to the stops: rows read meanwhile are out of date."""
     _log_sequence: int = 0
 
     def condition(self, instrument_id: int) -> Condition:
@@ -94,17 +96,22 @@ class Market:
         conditions: dict[int, Condition],
         stops: dict[StopKind, Stop],
         outbox_number: int,
+        as_of: int,
     ) -> None:
-        """What the rows said at one moment; of a moment before what is known, only the stops."""
+        """What the rows said at one moment, as far as it is not older than what is known.
+
+        `as_of` is `stop_changes` from before the rows were read.
+        """
         if applied.sequence >= self.applied.sequence:
             self.conditions |= conditions
             self.moved(applied)
         if outbox_number > self.outbox_number:
             self.outbox_number = outbox_number
             self.appended.set()
-        for kind in [kind for kind in self.stops if kind not in stops]:
-            self.resolved(kind)
-        self.stops |= stops
+        if as_of == self.stop_changes:
+            for kind in [kind for kind in self.stops if kind not in stops]:
+                self.resolved(kind)
+            self.stops |= stops
 
     def moved(self, applied: Position) -> None:
         """The events up to this position are settled and applied."""
@@ -127,9 +134,11 @@ class Market:
 
     def stopped(self, stop: Stop) -> None:
         """A stop has been committed."""
+        self.stop_changes += 1
         self.stops[stop.kind] = stop
 
     def resolved(self, kind: StopKind) -> None:
         """A stop has been taken away."""
+        self.stop_changes += 1
         if self.stops.pop(kind, None) is not None:
             self.changed_stops.set()

@@ -26,6 +26,7 @@ from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
 from svc.order.patience import Patience
 from svc.order.session import Session
+from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
 
 MOST_IN_FLIGHT = 64
@@ -102,11 +103,11 @@ class Relay:
 
     async def _begin(self) -> tuple[int, Position]:
         """What the rows say at one moment under this lease."""
+        as_of = self._market.stop_changes
         async with self._session.transaction() as conn:
             await self._lease.fence(conn)
             view = await store.view(conn, self._market.id)
-        self._market.stops = view.stops
-        self._market.outbox_number = max(self._market.outbox_number, view.outbox_number)
+        see(self._market, view, as_of)
         return view.outbox_number, view.position
 
     async def _converse(self, highest: int, applied: Position) -> None:

@@ -33,11 +33,12 @@ class Stops:
 
     async def load(self, market: Market) -> None:
         """The market's view as the rows are, with what was not settled before."""
+        as_of = market.stop_changes
         database = await self._database()
         async with database.transaction() as conn:
             view = await store.view(conn, market.id)
             unsettled = await store.unsettled(conn, market.id, view.position.batch_number)
-        market.see(view.position, view.conditions, view.stops, view.outbox_number)
+        see(market, view, as_of)
         market.unsettled.recovered(unsettled)
 
     async def watch(self, markets: Mapping[int, Market]) -> None:
@@ -46,9 +47,15 @@ class Stops:
             await asyncio.sleep(WATCH_S)
             try:
                 for market in markets.values():
+                    as_of = market.stop_changes
                     database = await self._database()
                     async with database.transaction() as conn:
                         view = await store.view(conn, market.id)
-                    market.see(view.position, view.conditions, view.stops, view.outbox_number)
+                    see(market, view, as_of)
             except DISCONNECTED as error:
                 _log.warning("database_away", error=repr(error))
+
+
+def see(market: Market, view: store.View, as_of: int) -> None:
+    """Takes over what a market's rows have said; `as_of` as in `Market.see`."""
+    market.see(view.position, view.conditions, view.stops, view.outbox_number, as_of)

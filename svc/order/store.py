@@ -106,12 +106,13 @@ async def move(conn: asyncpg.Connection, market: int, before: Position, to: Posi
 
 
 async def view(conn: asyncpg.Connection, market: int) -> View:
-    """Everything, of one moment when the caller's transaction has one."""
-    stops = await conn.fetch(_STOPS, market)
+    """Everything, the position first: nothing else is of a moment before it."""
+    at = await position(conn, market)
     conditions = await conn.fetch(_CONDITIONS, market)
+    stops = await conn.fetch(_STOPS, market)
     last = await conn.fetchval("SELECT last FROM outbox_counter WHERE market = $1", market)
     return View(
-        position=await position(conn, market),
+        position=at,
         conditions={
             row[0]: Condition(MarketState(row[1]), row[2], row[3], row[4]) for row in conditions
         },

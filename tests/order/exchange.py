@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,15 +17,17 @@ from risk.v1 import risk_pb2_grpc
 from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
+from mesh.conservation import faults
 from svc.engine.config import EngineSettings
 from svc.kit import ids
 from svc.kit.database import Target
 from svc.kit.errors import DomainError, from_rpc
-from svc.kit.host import Create, Host
+from svc.kit.host import Host
 from svc.kit.identity import ACCOUNT_KEY, EDGE, SOURCE_KEY, USER_KEY, create_secrets
-from svc.kit.settings import load_endpoints
+from svc.kit.settings import Endpoint, load_endpoints
 from svc.metadata.config import MetadataSettings
 from svc.order.config import OrderSettings
+from svc.order.lifecycle import CANCELABLE
 from svc.risk.config import RiskSettings
 from svc.topology import MARKET
 
@@ -155,6 +157,7 @@ class Exchange:
         self.host = host
         self.url = url
         self.next_account = first_account
+        self.traders: list[Trader] = []
         self.operator_wallet = wallet_pb2_grpc.WalletServiceStub(
             self.host.channel("mesh", "wallet")
         )
@@ -177,6 +180,7 @@ class Exchange:
             for asset, amount in amounts.items()
         ]
         await self.operator_wallet.Credit(wallet_pb2.CreditRequest(items=items))
+        self.traders.append(trader)
         return trader
 
     def known(self, account_id: int) -> Trader:
@@ -202,6 +206,30 @@ class Exchange:
         async with asyncio.timeout(WAIT_S):
             while (await refused(probe.place(limit()))).reason != "INSUFFICIENT_BALANCE":
                 pass
+
+    async def released(self, live: int) -> None:
+        """Wait until no more holds are open than there are live orders."""
+        request = wallet_pb2.ListHoldsRequest(before_unix_ns=2**62, limit=1_000)
+        wallet = wallet_pb2_grpc.WalletServiceStub(self.host.channel("mesh", "wallet"))
+
+        async def count() -> int:
+            return len((await wallet.ListHolds(request)).holds)
+
+        await until(count, lambda found: found == live)
+
+    async def clear(self) -> None:
+        """Cancel what the traders have left, and forget them."""
+        for trader in self.traders:
+            for status in CANCELABLE:
+                for order in (await trader.list(status=status.name, limit=200)).data:
+                    await trader.cancel(order.order_id)
+        self.traders.clear()
+        await self.settled()
+
+    async def balanced(self) -> None:
+        """Wait until everything is settled, and find money conserved."""
+        await self.settled()
+        assert await faults(self.url) == []
 
     @asynccontextmanager
     async def tables(self) -> AsyncIterator[asyncpg.Connection]:
@@ -238,16 +266,41 @@ class World:
         )
 
     @asynccontextmanager
-    async def run(
-        self, creates: Mapping[str, Create] | None = None, **changes: object
-    ) -> AsyncIterator[Exchange]:
-        """Run an exchange inside the context; `creates` replaces services by name."""
+    async def run(self, without: str = "", **changes: object) -> AsyncIterator[Exchange]:
+        """Run an exchange inside the context, with these settings, `without` one of its services.
+
+        Whoever calls that one finds nobody at its address.
+        """
         ports = {f"{n.upper()}_{kind}_PORT": "0" for n in SERVICES for kind in ("GRPC", "HTTP")}
-        endpoints = load_endpoints(ports)
-        host = Host(SERVICES, self.settings(**changes), endpoints, creates=creates)
+        endpoints = dict(load_endpoints(ports))
+        if without:
+            nobody = replace(endpoints[without], target=f"unix:{self.folder}/nobody")
+            endpoints[without] = nobody
+        names = [name for name in SERVICES if name != without]
+        async with self._host(names, self.settings(**changes), endpoints) as host:
+            yield Exchange(host, self.postgres_url)
+
+    @asynccontextmanager
+    async def second_order(self, first: Exchange) -> AsyncIterator[Exchange]:
+        """Run another instance of order beside an exchange, as another process would."""
+        ports = {"ORDER_GRPC_PORT": "0", "ORDER_HTTP_PORT": "0"}
+        endpoints = dict(load_endpoints(ports))
+        for name in SERVICES:
+            if name != "order":
+                target = f"127.0.0.1:{first.host.ports(name)[0]}"
+                endpoints[name] = replace(endpoints[name], target=target)
+        settings = self.settings(order_id_writer=1).model_copy(update={"instance": "second"})
+        async with self._host(["order"], settings, endpoints) as host:
+            yield Exchange(host, self.postgres_url)
+
+    @asynccontextmanager
+    async def _host(
+        self, names: Sequence[str], settings: ExchangeSettings, endpoints: Mapping[str, Endpoint]
+    ) -> AsyncIterator[Host]:
+        host = Host(names, settings, endpoints)
         try:
             await host.start()
-            yield Exchange(host, self.postgres_url)
+            yield host
             if host.failed.done():
                 raise host.failed.result()
         finally:
