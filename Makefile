@@ -12,7 +12,7 @@ IMAGE := protos/image.binpb
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # uv installs the locked set in seconds; pip, which every Python has, is the way out where uv cannot reach the packages.
-install = echo "installing $(1)"; $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
+install = echo "installing $(1)"; $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) \
 	|| { echo "uv could not install $(1), trying pip (about a minute)"; \
 	$(BIN)/pip install --quiet --require-hashes -r $(1); }
 
@@ -34,6 +34,7 @@ setup-dev: $(VENV)/.dev $(VENV)/.project build ## the same and what tests, linte
 build: $(VENV)/.extensions ## compile the Cython modules in place, if they changed
 
 up: setup ## start everything on this machine; Ctrl-C stops it
+	@$(BIN)/python -m compileall -q svc mesh gen
 	@$(BIN)/mesh up
 
 test: setup-dev ## every test; what this machine lacks is skipped with its reason
