@@ -216,10 +216,8 @@ class Changes:
 
     def absorb(self, later: Changes) -> None:
         """Takes over the changes of a settled range, keeping what was before the first change."""
-        for balance, funds in later.balances.items():
-            self.balances.setdefault(balance, funds)
-        for hold, before in later.holds.items():
-            self.holds.setdefault(hold, before)
+        self.balances = later.balances | self.balances
+        self.holds = later.holds | self.holds
         self.settlements += later.settlements
 
 

@@ -141,6 +141,20 @@ async def test_a_memory_that_strayed_from_its_database_cannot_commit(
         ]
 
 
+async def test_a_row_that_must_be_there_and_is_not_stops_the_commit(
+    migrated_url: str, auditor: Auditor
+) -> None:
+    async with writing(migrated_url) as writer:
+        await fund(writer)
+        await lock(writer, buy(1, 20))
+        await auditor.connection.execute("DELETE FROM open_holds")
+        release = settling(0, 1, Release(1, 1, 1, 0))
+        assert (await failure(writer, release)).reason == "LEDGER_UNCERTAIN"
+        await leads(writer)
+        assert (await failure(writer, release)).reason == "EFFECT_NOT_APPLICABLE"
+        assert (await auditor.balances())[ALICE, USDT.asset_id] == (FUNDS, 600)
+
+
 async def test_funds_of_a_batch_are_spent_in_it_and_lost_with_it(
     migrated_url: str, auditor: Auditor, socket_folder: Path
 ) -> None:

@@ -55,7 +55,7 @@ _TABLES = (
         amount numeric(38, 0) NOT NULL CHECK (amount >= 0),
         state smallint NOT NULL CHECK (state IN (1, 2, 3)),
         PRIMARY KEY (order_id, version)
-    ) WITH (fillfactor = 70)
+    ) WITH (fillfactor = 50)
     """,
     # Holds released before they reached a market, and keys closed before a hold was born.
     """
