@@ -97,11 +97,8 @@ class Intake:
             if type(ask) is Create:
                 wanted.setdefault(ask.terms.instrument.market, []).append(ask)
         for market, creates in wanted.items():
-            deadline_s = creates[0].deadline_s
-            now = asyncio.get_running_loop().time()
-            timeout_s = None if deadline_s is None else max(0.0, deadline_s - now)
             try:
-                await self._markets[market].unsettled.take(len(creates), timeout_s)
+                await self._markets[market].unsettled.take(len(creates), _patience_s(creates[0]))
             except DomainError as error:
                 for create in creates:
                     create.result = error
@@ -273,6 +270,14 @@ class Intake:
             await self._wallet.UnlockFunds(request, timeout=_RPC_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             _log.warning("holds_left_to_reconciler", count=len(holds), error=str(from_rpc(error)))
+
+
+def _patience_s(create: Create) -> float | None:
+    """How long an order may wait for room: three quarters of its time, the rest is to accept it."""
+    if create.deadline_s is None:
+        return None
+    left_s = create.deadline_s - asyncio.get_running_loop().time()
+    return max(0, left_s * 3 / 4)
 
 
 def _open(creates: list[Create]) -> list[Create]:

@@ -118,7 +118,7 @@ async def test_a_client_order_id_is_unique_among_open_orders_only(desk: Exchange
     assert error.metadata == {"clientOrderId": "mine", "orderId": placed}
     await other.place(mine)
     assert (await trader.order("client:mine")).order_id == placed
-    await trader.cancel(placed)
+    assert (await trader.cancel("client:mine")).order_id == placed
     await trader.until(placed, "CANCELED")
     assert (await refused(trader.order("client:mine"))).reason == "UNKNOWN_ORDER"
     assert await trader.place(mine) != placed

@@ -64,7 +64,7 @@ async def test_too_many_unsettled_orders_wait_and_are_refused_while_cancels_pass
     async with world.run(without="engine", order_max_unsettled=3) as running:
         trader = running.known(account_id)
         placed = [await trader.place(limit(price="50000")) for _ in range(3)]
-        call = trader.orders.CreateOrder(limit(), metadata=trader.metadata(), timeout=0.5)
+        call = trader.orders.CreateOrder(limit(), metadata=trader.metadata(), timeout=2)
         assert (await refused(call)).reason == "TOO_MANY_UNSETTLED"
         await trader.cancel(placed[0])
     async with world.run(order_max_unsettled=3) as running:
