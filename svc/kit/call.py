@@ -11,6 +11,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -52,7 +53,9 @@ class Call:
     status: str = "OK"
     """Name of the status code it ended with, once it is known."""
     endless: bool = False
-    """Whether its end is not near: it replies with a stream, for as long as both sides run."""
+    """Whether only the server can end it: a stream of replies to a single request."""
+    stop_reading: Callable[[], None] | None = None
+    """Ends its stream of requests early; None where it has none."""
     cut: bool = False
     """Whether the server cancelled it, because it stops."""
     finished: bool = False

@@ -13,7 +13,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -100,7 +100,7 @@ class Pipeline:
     def admit(self, call: Call, access: MethodAccess, headers: Mapping[str, str]) -> None:
         """Raises unless the service is open, there is room and time, and the caller may call."""
         if self.phase is not Phase.SERVING:
-            raise self._not_open()
+            raise self.not_open()
         if len(self._open) > MOST_CALLS_IN_FLIGHT:
             raise DomainError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -147,10 +147,15 @@ class Pipeline:
     async def close(self, grace_s: float) -> None:
         """Lets no more calls in and returns when all that were open have ended.
 
-        Streams of replies are cut off now, for nobody else would end them; the others after
-        ``grace_s`` seconds. Their callers get UNAVAILABLE, SERVICE_STOPPED, and resume.
+        Streams of requests are read no further, so that their handlers answer what they have and
+        end; streams of replies to one request, which nobody else would end, are cut off now; what
+        is left after ``grace_s`` seconds is cut off then. Their callers get UNAVAILABLE,
+        SERVICE_STOPPED.
         """
         self.phase = Phase.STOPPED
+        for call in self._open.values():
+            if call.stop_reading is not None:
+                call.stop_reading()
         self._cut(call for call in self._open.values() if call.endless)
         if self._open:
             await asyncio.wait(self._open, timeout=grace_s)
@@ -163,14 +168,15 @@ class Pipeline:
             call.cut = True
             call.task.cancel()
 
-    def _not_open(self) -> DomainError:
+    def not_open(self) -> DomainError:
+        """The error of a call outside the time between start and stop."""
         return unavailable(self.phase.value, f"Service {self.service} is not open; try again.")
 
     def _to_domain(self, call: Call, error: BaseException) -> DomainError:
         if isinstance(error, DomainError):
             return error
         if call.cut:
-            return self._not_open()
+            return self.not_open()
         if isinstance(error, grpc.aio.AioRpcError):
             known = _from_callee(error)
             if known is not None:
@@ -181,6 +187,43 @@ class Pipeline:
         # until its deadline.
         self._log.exception("call_failed", error, method=call.method, caller=call.caller)
         return DomainError(grpc.StatusCode.INTERNAL, "INTERNAL", INTERNAL_TEXT)
+
+
+class Requests:
+    """A handler's stream of requests, each checked as it is taken."""
+
+    def __init__(self, requests: AsyncIterator[Message], pipeline: Pipeline) -> None:
+        self._requests = requests
+        self._pipeline = pipeline
+        self._stopped = asyncio.Event()
+        self._reader: asyncio.Task[Any] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if self._stopped.is_set():
+            raise self._pipeline.not_open()
+        self._reader = reader = asyncio.current_task()
+        try:
+            request = await anext(self._requests)
+        except asyncio.CancelledError:
+            # Ours, if stop() asked for it and nobody else has cancelled the task beside.
+            if reader is not None and self._stopped.is_set() and not reader.uncancel():
+                raise self._pipeline.not_open() from None
+            raise
+        except DecodeError:
+            raise _malformed() from None
+        finally:
+            self._reader = None
+        validate(request)
+        return request
+
+    def stop(self) -> None:
+        """Ends the stream with the service's refusal, for the handler that waits or comes next."""
+        self._stopped.set()
+        if self._reader is not None:
+            self._reader.cancel()
 
 
 class Method:
@@ -208,8 +251,8 @@ class Method:
         call, headers = self._pipeline.begin(self._access.method, context)
         try:
             self._pipeline.admit(call, self._access, headers)
-            call.endless = self.streams_out
-            reply = await self._behave(incoming, context)
+            call.endless = self.streams_out and not self.streams_in
+            reply = await self._behave(self._argument(incoming, call), context)
             given: grpc.StatusCode | None = context.code()
             call.status = "OK" if given is None else given.name
         except BaseException as error:
@@ -220,10 +263,7 @@ class Method:
         finally:
             self._pipeline.end(call)
 
-    async def _behave(
-        self, incoming: bytes | AsyncIterator[Message], context: Context
-    ) -> bytes | None:
-        argument = self._request(incoming) if isinstance(incoming, bytes) else _checked(incoming)
+    async def _behave(self, argument: Message | Requests, context: Context) -> bytes | None:
         if not self.streams_out:
             return self.serialize(await self._behavior(argument, context))
         if not self._generates:
@@ -235,9 +275,13 @@ class Method:
                 await context.write(reply)
         return None
 
-    def _request(self, payload: bytes) -> Message:
+    def _argument(self, incoming: bytes | AsyncIterator[Message], call: Call) -> Message | Requests:
+        if not isinstance(incoming, bytes):
+            requests = Requests(incoming, self._pipeline)
+            call.stop_reading = requests.stop
+            return requests
         try:
-            request = self.parse(payload)
+            request = self.parse(incoming)
         except DecodeError:
             raise _malformed() from None
         validate(request)
@@ -292,15 +336,6 @@ def _headers(context: Context) -> dict[str, str]:
             # Given twice is worth as much as not given: no rule says which of the two counts.
             found[key] = "" if key in found else str(value)
     return found
-
-
-async def _checked(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    try:
-        async for request in requests:
-            validate(request)
-            yield request
-    except DecodeError:
-        raise _malformed() from None
 
 
 def _malformed() -> DomainError:

@@ -244,9 +244,7 @@ async def test_a_stream_that_only_the_server_can_end_is_cut_off_when_it_stops(wi
     assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
 
 
-async def test_a_conversation_that_nobody_ends_is_cut_off_when_the_service_stops(
-    wire: Wire,
-) -> None:
+async def test_a_conversation_is_read_no_further_when_the_service_stops(wire: Wire) -> None:
     async def talk(requests: Any, context: Any) -> None:
         async for request in requests:
             await context.write(done(request.hello.highest_number))
@@ -257,6 +255,76 @@ async def test_a_conversation_that_nobody_ends_is_cut_off_when_the_service_stops
     await stream.read()
     await wire.pipeline.close(60)
     failed = await outcome(stream.read())
+    assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
+
+
+async def test_a_stopping_service_answers_what_it_has_read_of_a_conversation(wire: Wire) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def talk(requests: Any, context: Any) -> None:
+        reader = asyncio.create_task(read(requests))
+        await go_on.wait()
+        await context.write(done(8))
+        await reader
+
+    async def read(requests: Any) -> None:
+        async for _ in requests:
+            begun.set()
+
+    wire.handlers.submit = talk
+    stream = wire.bare_engine().Submit(metadata=wire.identity("order"))
+    await stream.write(submit(8))
+    await begun.wait()
+    closing = asyncio.create_task(wire.pipeline.close(60))
+    await asyncio.sleep(0)  # lets it begin
+    go_on.set()
+    assert (await stream.read()).done.number == 8
+    failed = await outcome(stream.read())
+    assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
+    await closing
+
+
+async def test_a_stopping_service_takes_no_request_that_waits(wire: Wire) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    taken: list[int] = []
+
+    async def talk(requests: Any, context: Any) -> None:
+        async for request in requests:
+            taken.append(request.hello.highest_number)
+            begun.set()
+            await go_on.wait()
+            await context.write(done(request.hello.highest_number))
+
+    wire.handlers.submit = talk
+    stream = wire.bare_engine().Submit(metadata=wire.identity("order"))
+    await stream.write(submit(1))
+    await stream.write(submit(2))
+    await begun.wait()
+    closing = asyncio.create_task(wire.pipeline.close(60))
+    await asyncio.sleep(0)  # lets it begin
+    go_on.set()
+    assert (await stream.read()).done.number == 1
+    assert (await outcome(stream.read())).reason == "SERVICE_STOPPED"
+    await closing
+    assert taken == [1]
+
+
+async def test_a_stopping_service_does_not_take_half_a_stream_for_all_of_it(wire: Wire) -> None:
+    begun = asyncio.Event()
+
+    async def count(requests: Any, _context: Any) -> Any:
+        taken = 0
+        async for _ in requests:
+            taken += 1
+            begun.set()
+        return placed(taken)
+
+    wire.handlers.collect = count
+    call = wire.collecting()()
+    await call.write(order())
+    await begun.wait()
+    await wire.pipeline.close(60)
+    failed = await outcome(call)
     assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "SERVICE_STOPPED")
 
 

@@ -307,6 +307,27 @@ async def test_leaving_a_stream_ends_its_handler_and_runs_its_finally(wire: Wire
     await ended.wait()
 
 
+async def test_a_generators_finally_is_part_of_the_call(wire: Wire) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(_request: Any, _context: Any) -> AsyncIterator[Any]:
+        try:
+            while True:
+                begun.set()
+                yield event(MESSAGE_BYTES)
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            ended.set()
+
+    wire.handlers.events = handle
+    stream = wire.bare_engine().StreamEvents(EVENTS, metadata=wire.identity("order"))
+    await begun.wait()
+    stream.cancel()
+    await wire.pipeline.close(60)
+    assert ended.is_set()
+
+
 async def test_cancelling_a_reader_ends_the_handler(wire: Wire) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 

@@ -152,10 +152,13 @@ async def test_a_call_that_is_open_is_finished_before_its_service_stops(process:
     call = asyncio.ensure_future(risk(host, "mesh").ListKillSwitches(request))
     await process.guests["risk"].asked.wait()
     stopping = asyncio.create_task(host.stop())
-    await asyncio.sleep(0)  # lets it begin
+    for _ in range(1000):  # turns enough to stop the service, if nothing held that back
+        await asyncio.sleep(0)
+    assert "risk stops" not in process.events
     process.guests["risk"].may_answer.set()
     assert await call == risk_pb2.ListKillSwitchesResponse()
     await stopping
+    assert process.events[-1] == "risk stops"
 
 
 async def test_a_port_that_is_taken_is_told_before_anything_starts(process: Process) -> None:
