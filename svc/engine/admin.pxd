@@ -7,9 +7,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
 from svc.engine.commands cimport find_book
-from svc.engine.emit cimport close_command, emit_instrument, emit_state
+from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
+from svc.engine.groups cimport put_group
 from svc.engine.queue cimport end_resting, side_of
 from svc.engine.records cimport *
+from svc.engine.stops cimport resume_stops
 from svc.engine.state cimport Book, Order, State, slab_free, slab_grow
 
 cdef enum:
@@ -135,6 +137,16 @@ cdef inline void set_state(State *s, const Command *c) noexcept nogil:
     emit_state(s, OPERATOR, c.instrument_id, c.version, previous, c.side)
     if c.side == DELISTED:
         cancel_matching(s, DELISTED_INSTRUMENT, 0, c.instrument_id, 0)
+    elif c.side == TRADING and previous != TRADING:
+        resume_stops(s, s.book_of[c.instrument_id])
+
+
+cdef inline void set_group(State *s, const Command *c) noexcept nogil:
+    # Counts from the next command on, also for orders that rest.
+    if c.account_id <= 0 or c.stp_group < 0:
+        emit_order_rejected(s, INVALID_COMMAND, c)
+    else:
+        put_group(s, c.account_id, c.stp_group)
 
 
 cdef inline void expire_due(State *s) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
-from svc.engine.admin cimport expire_due, mass_cancel, set_instrument, set_state
+from svc.engine.admin cimport expire_due, mass_cancel, set_group, set_instrument, set_state
 from svc.engine.commands cimport (
     cancel_order,
     move_order,
@@ -32,6 +32,8 @@ cdef inline void dispatch(State *s, const Command *c) noexcept nogil:
         set_instrument(s, <const InstrumentCommand *>c)
     elif c.kind == STATE:
         set_state(s, c)
+    elif c.kind == GROUP:
+        set_group(s, c)
     elif c.kind != ADVANCE_TIME:
         emit_order_rejected(s, INVALID_COMMAND, c)
 

@@ -27,6 +27,7 @@ from svc.engine.state cimport (
     Deadline,
     Extension,
     Level,
+    Membership,
     Node,
     Order,
     Side,
@@ -107,6 +108,10 @@ cdef class Engine:
         s.extensions = <Extension *>slab_grow(NULL, 0, s.extension_capacity * sizeof(Extension))
         s.deadline_capacity = 128
         s.deadlines = <Deadline *>slab_grow(NULL, 0, s.deadline_capacity * sizeof(Deadline))
+        s.group_bits = 6
+        s.groups = <Membership *>slab_grow(
+            NULL, 0, (<size_t>1 << s.group_bits) * sizeof(Membership)
+        )
         s.book_capacity = 16
         s.books = <Book *>slab_grow(NULL, 0, s.book_capacity * sizeof(Book))
         s.order_high = s.level_high = s.node_high = s.extension_high = 1
@@ -121,6 +126,7 @@ cdef class Engine:
         slab_free(s.nodes, s.node_capacity * sizeof(Node))
         slab_free(s.extensions, s.extension_capacity * sizeof(Extension))
         slab_free(s.deadlines, s.deadline_capacity * sizeof(Deadline))
+        slab_free(s.groups, (<size_t>1 << s.group_bits) * sizeof(Membership))
         slab_free(s.books, s.book_capacity * sizeof(Book))
         free(s)
 
@@ -207,6 +213,7 @@ cdef class Engine:
             + s.extension_high * sizeof(Extension)
             + s.deadline_capacity * sizeof(Deadline)
             + (<size_t>1 << s.map_bits) * sizeof(uint64_t)
+            + (<size_t>1 << s.group_bits) * sizeof(Membership)
             + (s.book_count + 1) * sizeof(Book)
         )
 
@@ -233,7 +240,8 @@ cdef class Engine:
 
     def orders(self, uint32_t instrument_id):
         """Returns the live orders of an instrument as ORDER state records: buys from the best price
-        on, then sells, inside a price by place in the queue; KeyError for an unknown instrument.
+        on, then sells, then stops that wait, inside a price by place in the queue; KeyError for an
+        unknown instrument.
         """
         cdef State *s = self._idle()
         cdef Book *book = find_book(s, instrument_id)
@@ -258,9 +266,7 @@ cdef class Engine:
         records = PyBytes_FromStringAndSize(NULL, RECORD_BYTES)
         sink.running_hash = 0
         sink.out = PyBytes_AS_STRING(records)
-        export_order(
-            s, &s.orders[index], s.books[level.book].instrument_id, price_of(level), &sink
-        )
+        export_order(s, &s.orders[index], s.books[level.book].instrument_id, &sink)
         return records
 
     def state_records(self):
@@ -268,7 +274,7 @@ cdef class Engine:
         cdef State *s = self._idle()
         cdef Sink sink
         records = PyBytes_FromStringAndSize(
-            NULL, (1 + s.book_count + s.live_orders) * RECORD_BYTES
+            NULL, (1 + s.group_count + s.book_count + s.live_orders) * RECORD_BYTES
         )
         sink.running_hash = 0
         sink.out = PyBytes_AS_STRING(records)

@@ -19,18 +19,21 @@ from svc.engine.orders cimport find_order, map_order
 from svc.engine.queue cimport (
     end_resting,
     flags_of,
+    is_waiting,
+    limit_of,
     shrink_resting,
     side_of,
     tif_of,
+    type_of,
     unlink_order,
 )
 from svc.engine.records cimport *
+from svc.engine.stops cimport await_trigger, is_through, trigger_stops
 from svc.engine.state cimport (
     Book,
     Extension,
     Order,
     State,
-    price_of,
     take_extension,
     take_order,
     unlikely,
@@ -52,12 +55,12 @@ cdef inline bint is_shape_known(const Command *c) noexcept nogil:
         c.order_id > 0
         and c.account_id > 0
         and (c.side == BUY or c.side == SELL)
-        and (c.order_type == LIMIT or c.order_type == MARKET)
+        and LIMIT <= c.order_type <= STOP_MARKET
         and GTC <= c.tif <= FOK_BUDGET
         and STP_NONE <= c.stp_mode <= DECREMENT_AND_CANCEL
         and (c.flags & ~FLAG_POST_ONLY) == 0
         and c.version > 0
-        and (c.trigger | c.trail_offset | c.new_order_id | c.stp_group) == 0
+        and (c.trail_offset | c.new_order_id | c.stp_group) == 0
     )
 
 
@@ -67,8 +70,23 @@ cdef inline bint is_limit_consistent(const Command *c) noexcept nogil:
     ):
         return False
     if c.tif == FOK_BUDGET:
-        return c.budget > 0 and c.price >= 0 and c.flags == 0
+        return c.order_type == LIMIT and c.budget > 0 and c.price >= 0 and c.flags == 0
     return c.budget == 0 and c.price > 0
+
+
+cdef inline bint is_stop(const Command *c) noexcept nogil:
+    return c.order_type >= STOP_LIMIT
+
+
+cdef inline bint is_by_amount(const Command *c) noexcept nogil:
+    # A market order that buys for an amount.
+    return c.order_type == MARKET and c.side == BUY and c.tif == IOC and c.budget > 0
+
+
+cdef inline bint is_market_consistent(const Command *c) noexcept nogil:
+    if c.price != 0 or (c.budget != 0 and not is_by_amount(c)):
+        return False
+    return c.tif == IOC or c.tif == FOK
 
 
 cdef inline bint is_consistent(const Command *c) noexcept nogil:
@@ -80,8 +98,10 @@ cdef inline bint is_consistent(const Command *c) noexcept nogil:
         return False
     if not may_rest and (c.flags != 0 or c.display != 0):
         return False
-    if c.order_type == MARKET:
-        return (c.tif == IOC or c.tif == FOK) and c.price == 0 and c.budget == 0
+    if is_stop(c) != (c.trigger != 0) or c.trigger < 0 or (is_stop(c) and c.flags != 0):
+        return False
+    if c.order_type == MARKET or c.order_type == STOP_MARKET:
+        return is_market_consistent(c)
     return is_limit_consistent(c)
 
 
@@ -93,6 +113,12 @@ cdef inline bint is_admitted(uint32_t state, const Command *c) noexcept nogil:
     return state == LIMIT_ONLY and c.order_type == LIMIT
 
 
+cdef inline bint would_new_take(State *s, const Command *c) noexcept nogil:
+    cdef Order order
+    order.traits = c.side
+    return would_take(s, find_book(s, c.instrument_id), &order, c.price)
+
+
 cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
     # The first rule that the order breaks; NO_REASON when it is accepted. The order of the rules
     # is part of the contract.
@@ -101,7 +127,9 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
         return INVALID_COMMAND
     if unlikely(book == NULL):
         return UNKNOWN_INSTRUMENT
-    if unlikely(c.quantity <= 0 or c.quantity > book.max_quantity):
+    if unlikely(c.quantity <= 0 and not (c.quantity == 0 and is_by_amount(c))):
+        return QUANTITY_OUT_OF_RANGE
+    if unlikely(c.quantity > book.max_quantity):
         return QUANTITY_OUT_OF_RANGE
     if unlikely(not is_consistent(c)):
         return INVALID_COMMAND
@@ -111,17 +139,17 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
         return MARKET_STATE
     if c.price != 0 and (c.price < book.min_ticks or c.price > book.max_ticks):
         return PRICE_OUT_OF_RANGE
+    if c.trigger != 0 and (c.trigger < book.min_ticks or c.trigger > book.max_ticks):
+        return PRICE_OUT_OF_RANGE
     if c.tif == GTD and c.expire_ns <= s.time_ns:
         return EXPIRED
     if unlikely(s.live_orders >= MAX_ORDERS):
         return BOOK_FULL
+    if c.flags & FLAG_POST_ONLY and would_new_take(s, c):
+        return POST_ONLY_WOULD_TAKE
+    if c.trigger != 0 and is_through(book, c.side, c.trigger):
+        return STOP_WOULD_TRIGGER
     return 0
-
-
-cdef inline bint would_new_take(State *s, const Command *c) noexcept nogil:
-    cdef Order order
-    order.traits = c.side
-    return would_take(s, find_book(s, c.instrument_id), &order, c.price)
 
 
 cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
@@ -131,7 +159,9 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     cdef Extension *extension
     order.id = c.order_id
     order.account_id = c.account_id
-    order.remaining = c.quantity
+    order.remaining = (
+        c.quantity if c.quantity != 0 else find_book(s, c.instrument_id).max_quantity
+    )
     order.cumulative = 0
     order.cap = c.cap if c.cap != 0 else c.price
     order.prev = 0
@@ -141,11 +171,13 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     order.extension = 0
     order.traits = traits_of(c)
     map_order(s, index)
-    if c.expire_ns != 0 or c.display != 0:
+    if c.expire_ns != 0 or c.display != 0 or c.trigger != 0:
         order.extension = take_extension(s)
         extension = &s.extensions[order.extension]
         extension.expire_ns = c.expire_ns
         extension.display = c.display
+        extension.trigger = c.trigger
+        extension.price = c.price
         if c.expire_ns != 0:
             add_deadline(s, index)
     return index
@@ -153,15 +185,18 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
 
 cdef inline void new_order(State *s, const Command *c) noexcept nogil:
     cdef uint32_t reason = refusal_of_new(s, c)
+    cdef uint32_t book_index = s.book_of[c.instrument_id] if reason == 0 else 0
     cdef uint32_t index
-    if reason == 0 and c.flags & FLAG_POST_ONLY and would_new_take(s, c):
-        reason = POST_ONLY_WOULD_TAKE
     if reason != 0:
         emit_order_rejected(s, reason, c)
         return
     index = make_order(s, c)
     emit_accepted(s, c, &s.orders[index])
-    enter(s, s.book_of[c.instrument_id], index, c.price, c.budget)
+    if is_stop(c):
+        await_trigger(s, book_index, index)
+        return
+    enter(s, book_index, index, c.price, c.budget)
+    trigger_stops(s, book_index)
 
 
 cdef inline uint32_t named_order(
@@ -224,24 +259,46 @@ cdef inline void move_order(State *s, const Command *c) noexcept nogil:
         return
     order = &s.orders[index]
     book_index = s.levels[order.level].book
-    old_price = price_of(&s.levels[order.level])
-    reason = reprice_refusal(s, &s.books[book_index], order, c.price, order.cap)
+    old_price = limit_of(s, order)
+    if is_waiting(s, order):
+        reason = INVALID_COMMAND
+    else:
+        reason = reprice_refusal(s, &s.books[book_index], order, c.price, order.cap)
     if reason != 0:
         emit_request_rejected(s, REPLACE_REJECTED, reason, c)
         return
     unlink_order(s, index)
     emit_replaced(
         s, s.books[book_index].instrument_id, order, 0, c.price, old_price, order.remaining,
-        s.extensions[order.extension].expire_ns,
+        s.extensions[order.extension].expire_ns, 0,
     )
     enter(s, book_index, index, c.price, 0)
+    trigger_stops(s, book_index)
+
+
+cdef inline uint32_t retrigger_refusal(
+    State *s, Book *book, const Order *order, const Command *c, int64_t price
+) noexcept nogil:
+    # Why a stop that waits may not be changed.
+    if book.state != TRADING and book.state != LIMIT_ONLY and book.state != POST_ONLY:
+        return MARKET_STATE
+    if price != 0 and (price < book.min_ticks or price > book.max_ticks):
+        return PRICE_OUT_OF_RANGE
+    if c.trigger == 0:
+        return 0
+    if c.trigger < book.min_ticks or c.trigger > book.max_ticks:
+        return PRICE_OUT_OF_RANGE
+    return STOP_WOULD_TRIGGER if is_through(book, side_of(order), c.trigger) else 0
 
 
 cdef inline uint32_t replace_refusal(
     State *s, Book *book, const Order *order, const Command *c, int64_t price, int64_t cap,
     int64_t total,
 ) noexcept nogil:
-    if c.price < 0 or c.cap < 0 or c.quantity < 0 or c.expire_ns < 0 or c.trigger != 0:
+    cdef bint waits = is_waiting(s, order)
+    if (c.price | c.cap | c.quantity | c.expire_ns | c.trigger) < 0:
+        return INVALID_COMMAND
+    if (c.trigger != 0 and not waits) or (c.price != 0 and type_of(order) == STOP_MARKET):
         return INVALID_COMMAND
     if c.expire_ns != 0 and tif_of(order) != GTD:
         return INVALID_COMMAND
@@ -251,8 +308,10 @@ cdef inline uint32_t replace_refusal(
         return QUANTITY_OUT_OF_RANGE
     if c.expire_ns != 0 and c.expire_ns <= s.time_ns:
         return EXPIRED
-    if c.cap != 0 and (price > cap if side_of(order) == BUY else price < cap):
+    if c.cap != 0 and price != 0 and (price > cap if side_of(order) == BUY else price < cap):
         return INVALID_COMMAND
+    if waits:
+        return retrigger_refusal(s, book, order, c, price)
     return reprice_refusal(s, book, order, price, cap)
 
 
@@ -268,7 +327,7 @@ cdef inline void amend_order(
 ) noexcept nogil:
     # Same price and no more lots: the order keeps its place; else it enters anew.
     cdef Order *order = &s.orders[index]
-    cdef int64_t old_price = price_of(&s.levels[order.level])
+    cdef int64_t old_price = limit_of(s, order)
     cdef int64_t old_remaining = order.remaining
     cdef bint keeps_priority = price == old_price and remaining <= old_remaining
     if keeps_priority:
@@ -279,22 +338,49 @@ cdef inline void amend_order(
     emit_replaced(
         s, s.books[book_index].instrument_id, order,
         FLAG_KEPT_PRIORITY if keeps_priority else 0, price, old_price, old_remaining,
-        s.extensions[order.extension].expire_ns,
+        s.extensions[order.extension].expire_ns, 0,
     )
     if not keeps_priority:
         enter(s, book_index, index, price, 0)
+        trigger_stops(s, book_index)
+
+
+cdef inline void amend_waiting(
+    State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t remaining,
+    int64_t trigger,
+) noexcept nogil:
+    # Same trigger and no more lots: the stop keeps its place.
+    cdef Order *order = &s.orders[index]
+    cdef Extension *extension = &s.extensions[order.extension]
+    cdef int64_t old_price = extension.price
+    cdef int64_t old_remaining = order.remaining
+    cdef bint keeps_priority = trigger == extension.trigger and remaining <= old_remaining
+    if keeps_priority:
+        shrink_resting(s, index, old_remaining - remaining)
+    else:
+        unlink_order(s, index)
+        order.remaining = remaining
+    extension.price = price
+    extension.trigger = trigger
+    emit_replaced(
+        s, s.books[book_index].instrument_id, order,
+        FLAG_KEPT_PRIORITY if keeps_priority else 0, price, old_price, old_remaining,
+        extension.expire_ns, trigger,
+    )
+    if not keeps_priority:
+        await_trigger(s, book_index, index)
 
 
 cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
     cdef uint32_t index = named_order(s, REPLACE_REJECTED, c)
     cdef uint32_t book_index, reason
-    cdef int64_t price, old_price, total
+    cdef int64_t price, old_price, total, trigger
     cdef Order *order
     if index == 0:
         return
     order = &s.orders[index]
     book_index = s.levels[order.level].book
-    old_price = price_of(&s.levels[order.level])
+    old_price = limit_of(s, order)
     price = c.price if c.price != 0 else old_price
     total = c.quantity if c.quantity != 0 else order.cumulative + order.remaining
     reason = replace_refusal(
@@ -308,5 +394,8 @@ cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
     put_expiry(s, index, c.expire_ns)
     if total <= order.cumulative:
         end_resting(s, BELOW_EXECUTED, ORDER_CANCELED, index)
+    elif is_waiting(s, order):
+        trigger = c.trigger if c.trigger != 0 else s.extensions[order.extension].trigger
+        amend_waiting(s, book_index, index, price, total - order.cumulative, trigger)
     else:
         amend_order(s, book_index, index, price, total - order.cumulative)

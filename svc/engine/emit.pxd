@@ -12,6 +12,7 @@ from svc.engine.records cimport (
     ORDER_ACCEPTED,
     ORDER_REJECTED,
     ORDER_REPLACED,
+    ORDER_TRIGGERED,
     RECORD_WORDS,
     STATE_CHANGED,
     TRADE,
@@ -153,7 +154,7 @@ cdef inline void emit_trade(
 
 cdef inline void emit_replaced(
     State *s, uint32_t instrument_id, const Order *order, uint32_t flags, int64_t price,
-    int64_t old_price, int64_t old_remaining, int64_t expire_ns,
+    int64_t old_price, int64_t old_remaining, int64_t expire_ns, int64_t trigger,
 ) noexcept nogil:
     cdef uint64_t *words = emit_order(
         s, ORDER_REPLACED, 0, instrument_id, order, price,
@@ -164,6 +165,16 @@ cdef inline void emit_replaced(
     words[11] = <uint64_t>old_price
     words[12] = <uint64_t>old_remaining
     words[13] = <uint64_t>expire_ns
+    words[14] = <uint64_t>trigger
+
+
+cdef inline void emit_triggered(
+    State *s, uint32_t instrument_id, const Order *order, int64_t price, int64_t traded
+) noexcept nogil:
+    cdef uint64_t *words = emit_order(
+        s, ORDER_TRIGGERED, 0, instrument_id, order, price, order.remaining, order.remaining
+    )
+    words[11] = <uint64_t>traded
 
 
 cdef inline void emit_instrument(

@@ -4,10 +4,11 @@ Invariant: the records depend on the state alone, not on memory or insertion his
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from svc.engine.levels cimport Cursor, first_level, next_level
-from svc.engine.queue cimport visible_of
+from svc.engine.queue cimport is_waiting, limit_of, visible_of
 from svc.engine.records cimport (
     MAX_INSTRUMENT_ID,
     RECORD_BYTES,
@@ -15,12 +16,13 @@ from svc.engine.records cimport (
     SEMANTIC_VERSION,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport Book, Extension, Level, Order, State, price_of
+from svc.engine.state cimport Book, Extension, Membership, Order, State, slab_free, slab_grow
 
 cdef enum:
     STATE_MARKET = 1
     STATE_INSTRUMENT = 2
     STATE_ORDER = 3
+    STATE_GROUP = 4
 
 # Where records go: into the hash, and into `out` unless that is NULL.
 cdef struct Sink:
@@ -46,7 +48,34 @@ cdef inline void export_market(const State *s, Sink *sink) noexcept nogil:
     words[5] = <uint64_t>s.trade_number
     words[6] = s.book_count
     words[7] = s.live_orders
+    words[8] = s.group_count
     put_record(sink, words)
+
+
+cdef inline int by_account(const void *a, const void *b) noexcept nogil:
+    cdef int64_t left = (<const Membership *>a).account_id
+    cdef int64_t right = (<const Membership *>b).account_id
+    return (left > right) - (left < right)
+
+
+cdef inline void export_groups(const State *s, Sink *sink) noexcept nogil:
+    cdef uint64_t words[RECORD_WORDS]
+    cdef size_t bytes = (s.group_count + 1) * sizeof(Membership)
+    cdef Membership *members = <Membership *>slab_grow(NULL, 0, bytes)
+    cdef uint32_t count = 0
+    cdef uint64_t at
+    for at in range(<uint64_t>1 << s.group_bits):
+        if s.groups[at].group != 0:
+            members[count] = s.groups[at]
+            count += 1
+    qsort(members, count, sizeof(Membership), &by_account)
+    memset(words, 0, RECORD_BYTES)
+    words[0] = STATE_GROUP
+    for at in range(count):
+        words[2] = <uint64_t>members[at].account_id
+        words[3] = <uint64_t>members[at].group
+        put_record(sink, words)
+    slab_free(members, bytes)
 
 
 cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
@@ -65,7 +94,7 @@ cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
 
 
 cdef inline void export_order(
-    const State *s, const Order *order, uint32_t instrument_id, int64_t price, Sink *sink
+    const State *s, const Order *order, uint32_t instrument_id, Sink *sink
 ) noexcept nogil:
     cdef uint64_t words[RECORD_WORDS]
     cdef const Extension *extension = &s.extensions[order.extension]
@@ -79,11 +108,11 @@ cdef inline void export_order(
     words[1] = instrument_id | <uint64_t><uint32_t>order.version << 32
     words[2] = <uint64_t>order.id
     words[3] = <uint64_t>order.account_id
-    words[4] = <uint64_t>price
+    words[4] = <uint64_t>limit_of(s, order)
     words[5] = <uint64_t>order.remaining
     words[6] = <uint64_t>order.cumulative
     words[7] = <uint64_t>order.cap
-    words[8] = <uint64_t>visible_of(s, order)
+    words[8] = 0 if is_waiting(s, order) else <uint64_t>visible_of(s, order)
     words[9] = <uint64_t>extension.display
     words[10] = <uint64_t>extension.trigger
     words[11] = <uint64_t>extension.expire_ns
@@ -99,9 +128,7 @@ cdef inline void export_orders(const State *s, const Book *book, Sink *sink) noe
         while level != 0:
             index = s.levels[level].head
             while index != 0:
-                export_order(
-                    s, &s.orders[index], book.instrument_id, price_of(&s.levels[level]), sink
-                )
+                export_order(s, &s.orders[index], book.instrument_id, sink)
                 index = s.orders[index].next
             level = next_level(s, &cursor)
 
@@ -110,6 +137,7 @@ cdef inline void export_state(const State *s, Sink *sink) noexcept nogil:
     cdef uint32_t instrument_id
     cdef const Book *book
     export_market(s, sink)
+    export_groups(s, sink)
     for instrument_id in range(1, MAX_INSTRUMENT_ID + 1):
         if s.book_of[instrument_id] != 0:
             book = &s.books[s.book_of[instrument_id]]

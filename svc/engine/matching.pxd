@@ -4,9 +4,10 @@ Price-time priority at the maker's price. Invariant: no fill lies beyond the ent
 cap or collar, and an order that must fill whole touches nothing unless it does.
 """
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from svc.engine.emit cimport emit_order, emit_trade
+from svc.engine.emit cimport emit_order, emit_state, emit_trade
+from svc.engine.groups cimport group_of, is_own
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.queue cimport (
     append_order,
@@ -14,6 +15,8 @@ from svc.engine.queue cimport (
     end_entering,
     end_resting,
     is_iceberg,
+    is_market,
+    limit_of,
     rest_order,
     retire_order,
     shrink_resting,
@@ -36,14 +39,16 @@ from svc.engine.records cimport (
     FOK_NOT_FILLABLE,
     GTC,
     GTD,
+    HALTED,
     IOC_REMAINDER,
-    MARKET,
     NO_LIQUIDITY,
     ORDER_CANCELED,
     ORDER_REDUCED,
+    PRICE_BAND,
     PRICE_COLLAR,
     SELF_TRADE,
     SELF_TRADE_DECREMENT,
+    STOP_MARKET,
     STP_NONE,
 )
 from svc.engine.state cimport (
@@ -85,29 +90,45 @@ cdef inline bint would_take(
     return side.best != 0 and s.levels[side.best].key >= opposite_key(order, price)
 
 
+cdef inline int64_t bound_of(uint32_t side, int64_t base, uint32_t bps) noexcept nogil:
+    # How far from `base` an order of this side may trade, rounded towards it; bps 0: anywhere.
+    if bps == 0:
+        return NO_LIMIT if side == BUY else 1
+    if side == BUY:
+        return <int64_t>(<wide_t>base * (10_000 + bps) // 10_000)
+    return <int64_t>((<wide_t>base * (10_000 - <int32_t>bps) + 9_999) // 10_000)
+
+
 cdef inline int64_t market_limit(
     const State *s, Book *book, const Order *order
 ) noexcept nogil:
     # The worst price a market order may take: its cap or floor, and the collar from the best
-    # opposite price, rounded towards that price. The opposite side is not empty.
-    cdef int64_t best = price_of(&s.levels[opposite_of(book, order).best])
-    cdef int64_t collar
+    # opposite price, of a stop from its trigger. The opposite side is not empty.
+    cdef int64_t base
+    if type_of(order) == STOP_MARKET:
+        base = s.extensions[order.extension].trigger
+    else:
+        base = price_of(&s.levels[opposite_of(book, order).best])
+    cdef int64_t collar = bound_of(side_of(order), base, book.collar_bps)
     if side_of(order) == BUY:
-        collar = <int64_t>(<wide_t>best * (10_000 + book.collar_bps) // 10_000)
-        if book.collar_bps == 0:
-            collar = NO_LIMIT
         return min(order.cap, collar) if order.cap != 0 else collar
-    collar = <int64_t>((<wide_t>best * (10_000 - book.collar_bps) + 9_999) // 10_000)
-    if book.collar_bps == 0:
-        collar = 1
     return max(order.cap, collar)
+
+
+cdef inline int64_t band_limit(const Book *book, const Order *order) noexcept nogil:
+    # The last price inside the band: around the last trade before this command, before the first
+    # trade around the reference price.
+    cdef int64_t base = book.price_before if book.traded_high != 0 else book.last_price
+    if base == 0:
+        base = book.reference_price
+    return bound_of(side_of(order), base, book.band_bps if base != 0 else 0)
 
 
 cdef inline int64_t entry_limit(
     const State *s, Book *book, const Order *order, int64_t price
 ) noexcept nogil:
     # The worst price the order may take. The opposite side of a market order is not empty.
-    if type_of(order) == MARKET:
+    if is_market(order):
         return market_limit(s, book, order)
     if price != 0:
         return price
@@ -124,10 +145,11 @@ cdef inline int64_t lots_for(
     cdef uint32_t index = level.head
     cdef int64_t total = 0
     cdef int64_t peaks = 0
+    cdef int64_t group = group_of(s, taker.account_id)
     cdef const Order *maker
     while index != 0:
         maker = &s.orders[index]
-        if maker.account_id != taker.account_id:
+        if not is_own(s, taker, group, maker.account_id):
             total += maker.remaining
             peaks += visible_of(s, maker)
         elif stp_of(taker) != CANCEL_RESTING:
@@ -179,20 +201,30 @@ cdef inline void refresh_peak(
     append_order(s, level_index, index)
 
 
+cdef inline void note_trade(Book *book, int64_t price) noexcept nogil:
+    if book.traded_high == 0:
+        book.price_before = book.last_price
+        book.traded_high = price
+        book.traded_low = price
+    book.traded_high = max(book.traded_high, price)
+    book.traded_low = min(book.traded_low, price)
+    book.last_price = price
+
+
 cdef inline void trade(
-    State *s, Book *book, uint32_t level_index, Order *taker, uint32_t index
+    State *s, Book *book, uint32_t level_index, Order *taker, uint32_t index, int64_t lots
 ) noexcept nogil:
     # With the order at the front of the best level.
     cdef Level *level = &s.levels[level_index]
     cdef Order *maker = &s.orders[index]
-    cdef int64_t lots = min(taker.remaining, visible_of(s, maker))
+    cdef int64_t price = price_of(level)
     taker.remaining -= lots
     taker.cumulative += lots
     maker.remaining -= lots
     maker.cumulative += lots
     level.total -= lots
-    book.last_price = price_of(level)
-    emit_trade(s, book.instrument_id, taker, maker, book.last_price, lots)
+    note_trade(book, price)
+    emit_trade(s, book.instrument_id, taker, maker, price, lots)
     if is_iceberg(s, maker):
         s.extensions[maker.extension].visible -= lots
     if maker.remaining == 0:
@@ -218,8 +250,8 @@ cdef inline void reduce_resting(
     cdef Level *level = &s.levels[order.level]
     shrink_resting(s, index, lots)
     emit_order(
-        s, ORDER_REDUCED, reason, s.books[level.book].instrument_id, order, price_of(level), lots,
-        order.remaining,
+        s, ORDER_REDUCED, reason, s.books[level.book].instrument_id, order, limit_of(s, order),
+        lots, order.remaining,
     )
 
 
@@ -244,24 +276,36 @@ cdef inline bint prevent_self_trade(
     return False
 
 
-cdef inline bint sweep(
-    State *s, Book *book, Order *taker, int64_t limit_key, int64_t price
+cdef inline uint32_t sweep(
+    State *s, Book *book, Order *taker, int64_t limit_key, int64_t price, int64_t budget
 ) noexcept nogil:
-    # Trades until the order is filled or nothing is left within its limit. True: self-trade
-    # prevention cancels what remains.
+    # Trades until the order is filled or nothing is left within its limit. Anything but NO_REASON:
+    # what remains is canceled for it. `budget` is what a market order may cost, 0: no bound.
     cdef Side *side = opposite_of(book, taker)
     cdef bint may_self_trade = stp_of(taker) == STP_NONE
+    cdef int64_t group = 0 if may_self_trade else group_of(s, taker.account_id)
+    cdef int64_t band_key = opposite_key(taker, band_limit(book, taker))
+    cdef int64_t left = budget
+    cdef int64_t lots
     cdef uint32_t best, index
     while taker.remaining > 0:
         best = side.best
         if best == 0 or s.levels[best].key < limit_key:
-            return False
+            return 0
+        if s.levels[best].key < band_key:
+            return PRICE_BAND
         index = s.levels[best].head
-        if may_self_trade or s.orders[index].account_id != taker.account_id:
-            trade(s, book, best, taker, index)
+        if may_self_trade or not is_own(s, taker, group, s.orders[index].account_id):
+            lots = min(taker.remaining, visible_of(s, &s.orders[index]))
+            if budget != 0:
+                lots = min(lots, left // price_of(&s.levels[best]))
+                left -= lots * price_of(&s.levels[best])
+                if lots == 0:
+                    return BUDGET_EXHAUSTED
+            trade(s, book, best, taker, index, lots)
         elif prevent_self_trade(s, book, taker, index, price):
-            return True
-    return False
+            return SELF_TRADE
+    return 0
 
 
 cdef inline void settle_rest(
@@ -279,9 +323,15 @@ cdef inline void settle_rest(
         if s.levels[order.level].total > MAX_LEVEL_LOTS:
             end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
         return
-    if type_of(order) == MARKET:
+    if is_market(order):
         reason = PRICE_COLLAR if opposite_of(book, order).best != 0 else NO_LIQUIDITY
     end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
+
+
+cdef inline void halt_at_band(State *s, Book *book) noexcept nogil:
+    cdef uint32_t previous = book.state
+    book.state = HALTED
+    emit_state(s, PRICE_BAND, book.instrument_id, 0, previous, HALTED)
 
 
 cdef inline void enter(
@@ -290,18 +340,23 @@ cdef inline void enter(
     # An accepted order meets the book. `price` is its limit, 0 for none.
     cdef Book *book = &s.books[book_index]
     cdef Order *order = &s.orders[index]
-    cdef int64_t limit_key
+    cdef int64_t limit_key, band_key
     cdef uint32_t reason
-    if type_of(order) == MARKET and opposite_of(book, order).best == 0:
+    if is_market(order) and opposite_of(book, order).best == 0:
         end_entering(s, NO_LIQUIDITY, ORDER_CANCELED, book.instrument_id, index, price)
         return
     limit_key = opposite_key(order, entry_limit(s, book, order, price))
     if tif_of(order) == FOK or tif_of(order) == FOK_BUDGET:
-        reason = whole_fill_refusal(s, book, order, limit_key, budget)
+        band_key = opposite_key(order, band_limit(book, order))
+        reason = whole_fill_refusal(s, book, order, max(limit_key, band_key), budget)
+        budget = 0
         if reason != 0:
             end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
             return
-    if sweep(s, book, order, limit_key, price):
-        end_entering(s, SELF_TRADE, ORDER_CANCELED, book.instrument_id, index, price)
+    reason = sweep(s, book, order, limit_key, price, budget)
+    if reason == 0:
+        settle_rest(s, book_index, index, price)
         return
-    settle_rest(s, book_index, index, price)
+    end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
+    if reason == PRICE_BAND:
+        halt_at_band(s, book)

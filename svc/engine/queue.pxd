@@ -10,14 +10,16 @@ from svc.engine.deadlines cimport remove_deadline
 from svc.engine.emit cimport emit_order
 from svc.engine.levels cimport drop_level, level_at
 from svc.engine.orders cimport unmap_order
-from svc.engine.records cimport BUY
+from svc.engine.records cimport BUY, MARKET, STOP_MARKET
 from svc.engine.state cimport (
     ASKS,
     BIDS,
+    BUY_STOPS,
     Book,
     Extension,
     Level,
     Order,
+    SELL_STOPS,
     State,
     give_extension,
     give_order,
@@ -43,6 +45,22 @@ cdef inline uint32_t tif_of(const Order *order) noexcept nogil:
 
 cdef inline uint32_t flags_of(const Order *order) noexcept nogil:
     return order.traits >> 24
+
+
+cdef inline bint is_market(const Order *order) noexcept nogil:
+    return type_of(order) == MARKET or type_of(order) == STOP_MARKET
+
+
+cdef inline bint is_waiting(const State *s, const Order *order) noexcept nogil:
+    # A stop whose trigger has not traded yet. The order is in a level.
+    return s.levels[order.level].side >= BUY_STOPS
+
+
+cdef inline int64_t limit_of(const State *s, const Order *order) noexcept nogil:
+    # Of an order that is in a level; 0 for a stop-market order.
+    if is_waiting(s, order):
+        return s.extensions[order.extension].price
+    return price_of(&s.levels[order.level])
 
 
 cdef inline bint is_iceberg(const State *s, const Order *order) noexcept nogil:
@@ -116,6 +134,20 @@ cdef inline void rest_order(
     append_order(s, level, index)
 
 
+cdef inline void wait_for_trigger(
+    State *s, uint32_t book_index, uint32_t index
+) noexcept nogil:
+    # To the back of the stops of its trigger.
+    cdef Book *book = &s.books[book_index]
+    cdef int64_t trigger = s.extensions[s.orders[index].extension].trigger
+    cdef uint32_t level
+    if side_of(&s.orders[index]) == BUY:
+        level = level_at(s, &book.sides[BUY_STOPS], book_index, BUY_STOPS, -trigger)
+    else:
+        level = level_at(s, &book.sides[SELL_STOPS], book_index, SELL_STOPS, trigger)
+    append_order(s, level, index)
+
+
 cdef inline void retire_order(State *s, uint32_t index) noexcept nogil:
     # Ends an order that is in no level.
     cdef uint32_t extension = s.orders[index].extension
@@ -141,7 +173,7 @@ cdef inline void end_resting(
 ) noexcept nogil:
     cdef Level *level = &s.levels[s.orders[index].level]
     cdef uint32_t instrument_id = s.books[level.book].instrument_id
-    cdef int64_t price = price_of(level)
+    cdef int64_t price = limit_of(s, &s.orders[index])
     unlink_order(s, index)
     end_entering(s, reason, kind, instrument_id, index, price)
 

@@ -324,7 +324,10 @@ class Event:
 
     @property
     def trail_or_budget(self) -> int:
-        """Trail offset in ticks of an accepted trailing stop; budget of one with a budget."""
+        """Trail offset of an accepted trailing stop; budget of an order with a budget.
+
+        Of an ORDER_REPLACED the trigger of a stop that waits.
+        """
         return self.trade_number
 
     @property

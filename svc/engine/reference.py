@@ -12,28 +12,31 @@ from bisect import insort
 
 from svc.engine import running_hash
 from svc.engine.records import (
-    MAX_TICKS,
     RECORD_BYTES,
     SEMANTIC_VERSION,
     Command,
     CommandKind,
-    Event,
     EventKind,
     Flag,
     InstrumentCommand,
     MarketState,
-    OrderType,
     Reason,
     SelfTradeMode,
     Side,
     TimeInForce,
     unpack_commands,
 )
+from svc.engine.reference_events import EventLog
 from svc.engine.reference_rules import (
+    MARKETS,
     RESTS,
     Book,
     Order,
+    band_limit,
+    bound,
+    group_record,
     instrument_record,
+    is_own,
     is_valid_definition,
     market_limit,
     order_record,
@@ -45,22 +48,18 @@ from svc.engine.reference_rules import (
 )
 
 MAX_LEVEL_LOTS = 1 << 62
-_MARKET_RECORD = struct.Struct("<B7xIiQQqqqq64x")
+_MARKET_RECORD = struct.Struct("<B7xIiQQqqqqq56x")
 
 
-class ReferenceEngine:
+class ReferenceEngine(EventLog):
     """All books of one market; the same interface as `book.Engine` as far as tests compare."""
 
     def __init__(self) -> None:
-        self.sequence = 0
-        self.running_hash = 0
-        self.time_ns = 0
-        self.trades = 0
+        super().__init__()
         self._books: dict[int, Book] = {}
         self._orders: dict[int, Order] = {}
+        self._groups: dict[int, int] = {}
         self._places = 0
-        self._events: list[Event] = []
-        self._frame = b""
 
     def apply(self, commands: bytes, time_ns: int) -> bytes:
         """Applies a batch at a time; what is due expires first. See `book.Engine.apply`."""
@@ -86,7 +85,7 @@ class ReferenceEngine:
 
     @property
     def live_orders(self) -> int:
-        """Orders that rest."""
+        """Orders that rest or wait."""
         return len(self._orders)
 
     def live_order_ids(self) -> list[int]:
@@ -107,16 +106,17 @@ class ReferenceEngine:
     def orders(self, instrument_id: int) -> bytes:
         """The live orders of an instrument as state records."""
         book = self._books[instrument_id]
-        return b"".join(order_record(order) for order in [*book.bids, *book.asks])
+        return b"".join(order_record(order) for order in book.live())
 
     def state_records(self) -> bytes:
         """The whole state as records."""
         records = [
             _MARKET_RECORD.pack(
                 1, SEMANTIC_VERSION, 0, self.sequence, self.running_hash, self.time_ns,
-                self.trades, len(self._books), len(self._orders),
+                self.trades, len(self._books), len(self._orders), len(self._groups),
             )
         ]  # fmt: skip
+        records.extend(group_record(*membership) for membership in sorted(self._groups.items()))
         for instrument_id, book in sorted(self._books.items()):
             records.append(instrument_record(book))
             records.append(self.orders(instrument_id))
@@ -130,66 +130,20 @@ class ReferenceEngine:
         if isinstance(command, InstrumentCommand):
             self._set_instrument(command)
             return
-        match command.kind:
-            case CommandKind.NEW:
-                self._new(command)
-            case CommandKind.CANCEL:
-                self._cancel(command)
-            case CommandKind.REDUCE:
-                self._reduce(command)
-            case CommandKind.MOVE:
-                self._move(command)
-            case CommandKind.REPLACE:
-                self._replace(command)
-            case CommandKind.MASS_CANCEL:
-                self._cancel_matching(
-                    Reason.MASS_CANCEL, command.account_id, command.instrument_id, command.side
-                )
-            case CommandKind.STATE:
-                self._set_state(command)
-            case CommandKind.ADVANCE_TIME:
-                pass
-            case _:
-                self._reject_new(command, Reason.INVALID_COMMAND)
-
-    # Events
-
-    def _emit(self, kind: EventKind, **fields: int) -> None:
-        self.sequence += 1
-        self._events.append(Event(self.sequence, self.time_ns, kind, **fields))
-
-    def _emit_order(
-        self, kind: EventKind, reason: Reason, order: Order, lots: int, **fields: int
-    ) -> None:
-        fields.setdefault("remaining_lots", order.remaining)
-        fields.setdefault("price_ticks", order.price)
-        fields.setdefault("flags", order.flags)
-        self._emit(
-            kind, reason=reason, side=order.side, order_type=order.order_type, tif=order.tif,
-            stp_mode=order.stp_mode, instrument_id=order.instrument_id, version=order.version,
-            order_id=order.order_id, account_id=order.account_id, quantity_lots=lots,
-            cumulative_lots=order.cumulative, **fields,
-        )  # fmt: skip
-
-    def _close_command(self) -> None:
-        if not self._events:
-            return
-        records = b"".join(event.pack() for event in self._events)
-        # The flags byte of the last record.
-        at = len(records) - RECORD_BYTES + 21
-        last = bytes([records[at] | Flag.END_OF_COMMAND])
-        records = records[:at] + last + records[at + 1 :]
-        self.running_hash = running_hash.chain(self.running_hash, records)
-        self._frame += records
-        self._events = []
-
-    def _reject_new(self, c: Command, reason: Reason) -> None:
-        self._emit(
-            EventKind.ORDER_REJECTED, reason=reason, side=c.side, order_type=c.order_type,
-            tif=c.tif, flags=c.flags & 3, stp_mode=c.stp_mode, instrument_id=c.instrument_id,
-            version=c.version, order_id=c.order_id, account_id=c.account_id,
-            price_ticks=c.price_ticks, quantity_lots=c.quantity_lots,
-        )  # fmt: skip
+        rules = {
+            CommandKind.NEW: self._new,
+            CommandKind.CANCEL: self._cancel,
+            CommandKind.REDUCE: self._reduce,
+            CommandKind.MOVE: self._move,
+            CommandKind.REPLACE: self._replace,
+            CommandKind.MASS_CANCEL: self._mass_cancel,
+            CommandKind.STATE: self._set_state,
+            CommandKind.GROUP: self._set_group,
+        }
+        if command.kind in rules:
+            rules[CommandKind(command.kind)](command)
+        elif command.kind != CommandKind.ADVANCE_TIME:
+            self._reject_new(command, Reason.INVALID_COMMAND)
 
     # Markets
 
@@ -205,19 +159,6 @@ class ReferenceEngine:
             return
         book.definition = c
         self._emit_instrument(Reason.NONE, c, book)
-
-    def _emit_instrument(self, reason: Reason, c: InstrumentCommand, book: Book | None) -> None:
-        identity = {"reason": reason, "instrument_id": c.instrument_id, "version": c.version}
-        if book is None:
-            self._emit(EventKind.INSTRUMENT_CHANGED, **identity)
-            return
-        d = book.definition
-        self._emit(
-            EventKind.INSTRUMENT_CHANGED, **identity, state=book.state, flags=d.perpetual,
-            price_ticks=d.reference_price_ticks, quantity_lots=d.max_quantity_lots,
-            remaining_lots=d.min_ticks, cumulative_lots=d.max_ticks, maker_order_id=d.collar_bps,
-            maker_account_id=d.band_bps,
-        )  # fmt: skip
 
     def _set_state(self, c: Command) -> None:
         # The wanted state stands where an order has its side.
@@ -244,6 +185,21 @@ class ReferenceEngine:
         )  # fmt: skip
         if c.side == MarketState.DELISTED:
             self._cancel_matching(Reason.DELISTED, 0, c.instrument_id, 0)
+        elif c.side == MarketState.TRADING and previous != MarketState.TRADING and book.last_price:
+            book.price_before, book.traded = book.last_price, [book.last_price]
+            self._trigger_stops(book)
+
+    def _set_group(self, c: Command) -> None:
+        # Counts from the next command on, also for orders that rest.
+        if c.account_id <= 0 or c.stp_group < 0:
+            self._reject_new(c, Reason.INVALID_COMMAND)
+            return
+        self._groups.pop(c.account_id, None)
+        if c.stp_group:
+            self._groups[c.account_id] = c.stp_group
+
+    def _mass_cancel(self, c: Command) -> None:
+        self._cancel_matching(Reason.MASS_CANCEL, c.account_id, c.instrument_id, c.side)
 
     def _cancel_matching(self, reason: Reason, account: int, instrument: int, side: int) -> None:
         # In ascending order id; 0 matches every value.
@@ -260,13 +216,14 @@ class ReferenceEngine:
     def _new(self, c: Command) -> None:
         book = self._books.get(c.instrument_id)
         reason = refusal_of_new(book, self._orders, c, self.time_ns)
-        if reason:
+        if reason or book is None:
             self._reject_new(c, reason)
             return
         order = Order(
             c.order_id, c.account_id, c.instrument_id, c.side, c.order_type, c.tif, c.flags,
-            c.stp_mode, c.version, c.price_ticks, c.cap_ticks or c.price_ticks, c.quantity_lots,
-            c.display_lots, c.expire_ns,
+            c.stp_mode, c.version, c.price_ticks, c.cap_ticks or c.price_ticks,
+            c.quantity_lots or book.definition.max_quantity_lots, c.display_lots, c.expire_ns,
+            c.trigger_ticks, c.trigger_ticks > 0,
         )  # fmt: skip
         self._orders[order.order_id] = order
         self._emit_order(
@@ -275,7 +232,11 @@ class ReferenceEngine:
             maker_remaining_lots=c.display_lots, maker_cumulative_lots=c.expire_ns,
             trade_number=c.trail_offset_ticks + c.budget,
         )  # fmt: skip
-        self._enter(order, c.budget)
+        if order.waits:
+            self._stand(book, order)
+            return
+        self._enter(book, order, c.budget)
+        self._trigger_stops(book)
 
     def _named(self, c: Command, rejected: EventKind) -> Order | None:
         order = self._orders.get(c.order_id)
@@ -285,12 +246,6 @@ class ReferenceEngine:
             self._reject_request(c, rejected, Reason.NOT_OWNER)
             return None
         return order
-
-    def _reject_request(self, c: Command, rejected: EventKind, reason: Reason) -> None:
-        self._emit(
-            rejected, reason=reason, instrument_id=c.instrument_id, version=c.version,
-            order_id=c.order_id, account_id=c.account_id,
-        )  # fmt: skip
 
     def _cancel(self, c: Command) -> None:
         order = self._named(c, EventKind.CANCEL_REJECTED)
@@ -311,11 +266,15 @@ class ReferenceEngine:
         order = self._named(c, EventKind.REPLACE_REJECTED)
         if order is None:
             return
-        reason = reprice_refusal(self._books[order.instrument_id], order, c.price_ticks, order.cap)
+        book = self._books[order.instrument_id]
+        reason = Reason.INVALID_COMMAND
+        if not order.waits:
+            reason = reprice_refusal(book, order, c.price_ticks, order.cap)
         if reason:
             self._reject_request(c, EventKind.REPLACE_REJECTED, reason)
             return
-        self._amend(order, c.price_ticks, order.remaining, keeps_priority=False)
+        book.queue(order).remove(order)
+        self._amend(book, order, c.price_ticks, order.remaining, keeps_priority=False)
 
     def _replace(self, c: Command) -> None:
         order = self._named(c, EventKind.REPLACE_REJECTED)
@@ -323,9 +282,8 @@ class ReferenceEngine:
             return
         price = c.price_ticks or order.price
         total = c.quantity_lots or order.cumulative + order.remaining
-        reason = replace_refusal(
-            self._books[order.instrument_id], order, c, self.time_ns, price=price, total=total
-        )
+        book = self._books[order.instrument_id]
+        reason = replace_refusal(book, order, c, self.time_ns, price=price, total=total)
         if reason:
             self._reject_request(c, EventKind.REPLACE_REJECTED, reason)
             return
@@ -336,13 +294,19 @@ class ReferenceEngine:
         if remaining <= 0:
             self._end(order, EventKind.ORDER_CANCELED, Reason.BELOW_EXECUTED)
             return
-        keeps_priority = price == order.price and remaining <= order.remaining
-        self._amend(order, price, remaining, keeps_priority=keeps_priority)
-
-    def _amend(self, order: Order, price: int, remaining: int, *, keeps_priority: bool) -> None:
-        old_price, old_remaining = order.price, order.remaining
+        same_place = price == order.price
+        if order.waits:
+            same_place = c.trigger_ticks in (0, order.trigger)
+        keeps_priority = same_place and remaining <= order.remaining
         if not keeps_priority:
-            self._books[order.instrument_id].side(order.side).remove(order)
+            book.queue(order).remove(order)
+            order.trigger = c.trigger_ticks or order.trigger
+        self._amend(book, order, price, remaining, keeps_priority=keeps_priority)
+
+    def _amend(
+        self, book: Book, order: Order, price: int, remaining: int, *, keeps_priority: bool
+    ) -> None:
+        old_price, old_remaining = order.price, order.remaining
         order.price = price
         order.remaining = remaining
         order.visible = min(order.visible, remaining)
@@ -351,49 +315,92 @@ class ReferenceEngine:
             flags=order.flags | (Flag.KEPT_PRIORITY if keeps_priority else 0),
             maker_order_id=order.cap, maker_account_id=old_price,
             maker_remaining_lots=old_remaining, maker_cumulative_lots=order.expire_ns,
+            trade_number=order.trigger if order.waits else 0,
         )  # fmt: skip
-        if not keeps_priority:
-            self._enter(order, 0)
+        if keeps_priority:
+            return
+        if order.waits:
+            self._stand(book, order)
+            return
+        self._enter(book, order, 0)
+        self._trigger_stops(book)
 
     # Matching
 
-    def _enter(self, order: Order, budget: int) -> None:
-        book = self._books[order.instrument_id]
+    def _enter(self, book: Book, order: Order, budget: int) -> None:
         makers = book.opposite(order.side)
-        is_market = order.order_type == OrderType.MARKET
+        is_market = order.order_type in MARKETS
         if is_market and not makers:
             self._end(order, EventKind.ORDER_CANCELED, Reason.NO_LIQUIDITY)
             return
-        unlimited = MAX_TICKS if order.side == Side.BUY else 1
+        unlimited = bound(order.side, 0, 0)
         limit = market_limit(book, order) if is_market else order.price or order.cap or unlimited
         if order.tif in (TimeInForce.FOK, TimeInForce.FOK_BUDGET):
-            reason = whole_fill_refusal(book, order, limit, budget)
+            nearer = min if order.side == Side.BUY else max
+            reach = nearer(limit, band_limit(book, order))
+            reason = whole_fill_refusal(book, self._groups, order, reach, budget)
             if reason:
                 self._end(order, EventKind.ORDER_CANCELED, reason)
                 return
-        if self._sweep(book, order, limit):
-            self._end(order, EventKind.ORDER_CANCELED, Reason.SELF_TRADE)
+        reason = self._sweep(book, order, limit, budget if is_market else 0)
+        if reason:
+            self._end(order, EventKind.ORDER_CANCELED, reason)
         elif order.remaining == 0:
             del self._orders[order.order_id]
         elif order.tif in RESTS:
-            self._rest(book, order)
+            self._stand(book, order)
         elif not is_market:
             self._end(order, EventKind.ORDER_CANCELED, Reason.IOC_REMAINDER)
         else:
             reason = Reason.PRICE_COLLAR if makers else Reason.NO_LIQUIDITY
             self._end(order, EventKind.ORDER_CANCELED, reason)
+        if reason == Reason.PRICE_BAND:
+            self._emit(
+                EventKind.STATE_CHANGED, reason=reason, stp_mode=book.state,
+                state=MarketState.HALTED, instrument_id=order.instrument_id,
+            )  # fmt: skip
+            book.state = MarketState.HALTED
 
-    def _sweep(self, book: Book, taker: Order, limit: int) -> bool:
-        # True: self-trade prevention cancels what remains of the taker.
+    def _trigger_stops(self, book: Book) -> None:
+        # Behind all else of a command: stops enter one by one until no trigger is reached.
+        while book.traded and book.state == MarketState.TRADING:
+            low, high = min(book.traded), max(book.traded)
+            if book.buy_stops and book.buy_stops[0].trigger <= high:
+                order, traded = book.buy_stops.pop(0), high
+            elif book.sell_stops and book.sell_stops[0].trigger >= low:
+                order, traded = book.sell_stops.pop(0), low
+            else:
+                break
+            order.waits = False
+            order.flags |= Flag.TRIGGERED
+            self._emit_order(
+                EventKind.ORDER_TRIGGERED, Reason.NONE, order, order.remaining,
+                maker_account_id=traded,
+            )  # fmt: skip
+            self._enter(book, order, 0)
+        book.traded = []
+
+    def _sweep(self, book: Book, taker: Order, limit: int, budget: int) -> Reason:
+        # Anything but NONE: what remains of the taker is canceled for it. Budget 0: no bound.
         makers = book.opposite(taker.side)
+        band = band_limit(book, taker)
+        left = budget
         while taker.remaining and makers and reaches(taker.side, limit, makers[0].price):
             maker = makers[0]
-            own = maker.account_id == taker.account_id
+            if not reaches(taker.side, band, maker.price):
+                return Reason.PRICE_BAND
+            own = is_own(self._groups, taker.account_id, maker.account_id)
             if not own or taker.stp_mode == SelfTradeMode.NONE:
-                self._trade(book, taker, maker)
+                lots = min(taker.remaining, maker.visible)
+                if budget:
+                    lots = min(lots, left // maker.price)
+                    left -= lots * maker.price
+                    if lots == 0:
+                        return Reason.BUDGET_EXHAUSTED
+                self._trade(book, taker, maker, lots)
             elif self._prevent_self_trade(taker, maker):
-                return True
-        return False
+                return Reason.SELF_TRADE
+        return Reason.NONE
 
     def _prevent_self_trade(self, taker: Order, maker: Order) -> bool:
         # True: what remains of the taker is canceled.
@@ -411,13 +418,15 @@ class ReferenceEngine:
         self._shrink(taker, Reason.SELF_TRADE_DECREMENT, maker.remaining)
         return False
 
-    def _trade(self, book: Book, taker: Order, maker: Order) -> None:
-        lots = min(taker.remaining, maker.visible)
+    def _trade(self, book: Book, taker: Order, maker: Order, lots: int) -> None:
         for order in (taker, maker):
             order.remaining -= lots
             order.cumulative += lots
         maker.visible -= lots
         self.trades += 1
+        if not book.traded:
+            book.price_before = book.last_price
+        book.traded.append(maker.price)
         book.last_price = maker.price
         self._emit_order(
             EventKind.TRADE, Reason.NONE, taker, lots, price_ticks=maker.price,
@@ -426,19 +435,22 @@ class ReferenceEngine:
             trade_number=self.trades, maker_version=maker.version,
         )  # fmt: skip
         if maker.remaining == 0:
-            book.side(maker.side).remove(maker)
+            book.queue(maker).remove(maker)
             del self._orders[maker.order_id]
         elif maker.visible == 0:
-            book.side(maker.side).remove(maker)
-            self._rest(book, maker)
+            book.queue(maker).remove(maker)
+            self._stand(book, maker)
 
-    def _rest(self, book: Book, order: Order) -> None:
-        # To the back of its price, an iceberg with a fresh peak.
+    def _stand(self, book: Book, order: Order) -> None:
+        # To the back of its price, an iceberg with a fresh peak; a stop to the back of its trigger.
         self._places += 1
         order.place = self._places
         order.visible = min(order.display or order.remaining, order.remaining)
-        insort(book.side(order.side), order, key=Order.rank)
-        level = sum(o.remaining for o in book.side(order.side) if o.price == order.price)
+        if order.waits:
+            order.visible = 0
+        queue = book.queue(order)
+        insort(queue, order, key=Order.rank)
+        level = sum(o.remaining for o in queue if o.rank()[0] == order.rank()[0])
         if level > MAX_LEVEL_LOTS:
             self._end(order, EventKind.ORDER_CANCELED, Reason.BOOK_FULL)
 
@@ -449,8 +461,8 @@ class ReferenceEngine:
         self._emit_order(EventKind.ORDER_REDUCED, reason, order, lots)
 
     def _end(self, order: Order, kind: EventKind, reason: Reason) -> None:
-        side = self._books[order.instrument_id].side(order.side)
-        if order in side:
-            side.remove(order)
+        queue = self._books[order.instrument_id].queue(order)
+        if order in queue:
+            queue.remove(order)
         del self._orders[order.order_id]
         self._emit_order(kind, reason, order, order.remaining, remaining_lots=0)

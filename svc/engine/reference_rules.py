@@ -6,7 +6,7 @@ Pure functions of an order, a book and a command. Invariant: none of them change
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from svc.engine.records import (
@@ -26,7 +26,11 @@ from svc.engine.records import (
 
 MAX_BPS = 10_000
 RESTS = (TimeInForce.GTC, TimeInForce.GTD)
+MARKETS = (OrderType.MARKET, OrderType.STOP_MARKET)
+STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
+_OPEN = (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY)
 _INSTRUMENT_RECORD = struct.Struct("<BBBxxxxxIiqqqqIIqiI56x")
+_GROUP_RECORD = struct.Struct("<B15xqq96x")
 _ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqq24x")
 
 
@@ -48,12 +52,16 @@ class Order:
     remaining: int
     display: int
     expire_ns: int
+    trigger: int = 0
+    waits: bool = False
     cumulative: int = 0
     visible: int = 0
     place: int = 0
 
     def rank(self) -> tuple[int, int]:
-        """Sorts a side from the best price on, inside a price by time."""
+        """Sorts a side from the best price on, stops from the nearest trigger on, then by time."""
+        if self.waits:
+            return (self.trigger if self.side == Side.BUY else -self.trigger, self.place)
         return (-self.price if self.side == Side.BUY else self.price, self.place)
 
 
@@ -67,14 +75,31 @@ class Book:
     last_price: int = 0
     bids: list[Order] = field(default_factory=list)
     asks: list[Order] = field(default_factory=list)
+    buy_stops: list[Order] = field(default_factory=list)
+    sell_stops: list[Order] = field(default_factory=list)
+    traded: list[int] = field(default_factory=list)
+    """Prices of the trades of the command that runs."""
+    price_before: int = 0
+    """Last price before the first of them."""
 
-    def side(self, side: int) -> list[Order]:
-        """The resting orders of a side."""
-        return self.bids if side == Side.BUY else self.asks
+    def queue(self, order: Order) -> list[Order]:
+        """Where an order stands or belongs: its side, or the stops of its side."""
+        if order.waits:
+            return self.buy_stops if order.side == Side.BUY else self.sell_stops
+        return self.bids if order.side == Side.BUY else self.asks
 
-    def allows_price(self, price: int) -> bool:
-        """Whether a limit price lies within the instrument's bounds."""
-        return self.definition.min_ticks <= price <= self.definition.max_ticks
+    def live(self) -> list[Order]:
+        """Every order, in the order of the state's records."""
+        return [*self.bids, *self.asks, *self.buy_stops, *self.sell_stops]
+
+    def is_through(self, side: int, trigger: int) -> bool:
+        """Whether the last trade has reached the trigger of a stop of this side."""
+        return self.last_price > 0 and reaches(side, self.last_price, trigger)
+
+    def allows(self, *prices: int) -> bool:
+        """Whether all prices lie within the instrument's bounds; 0 is none."""
+        low, high = self.definition.min_ticks, self.definition.max_ticks
+        return all(price == 0 or low <= price <= high for price in prices)
 
     def opposite(self, side: int) -> list[Order]:
         """The resting orders that an order of this side meets."""
@@ -86,19 +111,38 @@ def reaches(side: int, limit: int, price: int) -> bool:
     return price <= limit if side == Side.BUY else price >= limit
 
 
+def bound(side: int, base: int, bps: int) -> int:
+    """How far from `base` an order of this side may trade, rounded towards it; bps 0: anywhere."""
+    if side == Side.BUY:
+        return base * (MAX_BPS + bps) // MAX_BPS if bps else 2 * MAX_TICKS
+    return -(base * (MAX_BPS - bps) // -MAX_BPS) if bps else 1
+
+
 def market_limit(book: Book, order: Order) -> int:
-    """The worst price for a market order: cap or floor, and the collar from the best price."""
-    best = book.opposite(order.side)[0].price
-    bps = book.definition.collar_bps
-    if order.side == Side.BUY:
-        limits = [MAX_TICKS]
-        if bps:
-            limits.append(best * (MAX_BPS + bps) // MAX_BPS)
-        if order.cap:
-            limits.append(order.cap)
-        return min(limits)
-    collar = -(best * (MAX_BPS - bps) // -MAX_BPS) if bps else 1
-    return max(order.cap, collar)
+    """The worst price for a market order: cap or floor, and the collar.
+
+    That counts from the best price, of a stop from its trigger.
+    """
+    base = order.trigger or book.opposite(order.side)[0].price
+    collar = bound(order.side, base, book.definition.collar_bps)
+    if order.side == Side.SELL:
+        return max(order.cap, collar)
+    return min(order.cap, collar) if order.cap else collar
+
+
+def band_limit(book: Book, order: Order) -> int:
+    """The last price inside the band: around the last trade before this command.
+
+    Before the first trade it counts from the reference price; without one there is no band.
+    """
+    base = book.price_before if book.traded else book.last_price
+    base = base or book.definition.reference_price_ticks
+    return bound(order.side, base, book.definition.band_bps if base else 0)
+
+
+def is_own(groups: Mapping[int, int], account: int, other: int) -> bool:
+    """Whether two accounts are one, or in one self-trade group."""
+    return account == other or (account in groups and groups[account] == groups.get(other))
 
 
 def is_valid_definition(command: InstrumentCommand) -> bool:
@@ -123,17 +167,30 @@ def is_known_shape(c: Command) -> bool:
         c.order_id > 0
         and c.account_id > 0
         and c.side in (Side.BUY, Side.SELL)
-        and c.order_type in (OrderType.LIMIT, OrderType.MARKET)
+        and OrderType.LIMIT <= c.order_type <= OrderType.STOP_MARKET
         and TimeInForce.GTC <= c.tif <= TimeInForce.FOK_BUDGET
         and SelfTradeMode.NONE <= c.stp_mode <= SelfTradeMode.DECREMENT_AND_CANCEL
         and c.flags in (Flag.NONE, Flag.POST_ONLY)
         and c.version > 0
-        and not (c.trigger_ticks or c.trail_offset_ticks or c.new_order_id or c.stp_group)
+        and not (c.trail_offset_ticks or c.new_order_id or c.stp_group)
+    )
+
+
+def is_by_amount(c: Command) -> bool:
+    """Whether a NEW command is a market order that buys for an amount."""
+    return (
+        c.order_type == OrderType.MARKET
+        and c.side == Side.BUY
+        and c.tif == TimeInForce.IOC
+        and c.budget > 0
     )
 
 
 def is_consistent(c: Command) -> bool:
     """Whether the fields of a NEW command agree with each other."""
+    is_stop = c.order_type in STOPS
+    if (is_stop and (c.trigger_ticks <= 0 or c.flags)) or (not is_stop and c.trigger_ticks):
+        return False
     if (
         c.cap_ticks < 0
         or not 0 <= c.display_lots <= c.quantity_lots
@@ -141,13 +198,13 @@ def is_consistent(c: Command) -> bool:
         or (c.tif not in RESTS and (c.flags or c.display_lots))
     ):
         return False
-    if c.order_type == OrderType.MARKET:
+    if c.order_type in MARKETS:
         at_once = c.tif in (TimeInForce.IOC, TimeInForce.FOK)
-        return at_once and c.price_ticks == 0 and c.budget == 0
+        return at_once and c.price_ticks == 0 and (c.budget == 0 or is_by_amount(c))
     if c.cap_ticks and c.price_ticks and not reaches(c.side, c.cap_ticks, c.price_ticks):
         return False
     if c.tif == TimeInForce.FOK_BUDGET:
-        return c.budget > 0 and c.price_ticks >= 0
+        return c.order_type == OrderType.LIMIT and c.budget > 0 and c.price_ticks >= 0
     return c.budget == 0 and c.price_ticks > 0
 
 
@@ -174,7 +231,8 @@ def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of 
         return Reason.INVALID_COMMAND
     if book is None:
         return Reason.UNKNOWN_INSTRUMENT
-    if not 0 < c.quantity_lots <= book.definition.max_quantity_lots:
+    least = 0 if is_by_amount(c) else 1
+    if not least <= c.quantity_lots <= book.definition.max_quantity_lots:
         return Reason.QUANTITY_OUT_OF_RANGE
     if not is_consistent(c):
         return Reason.INVALID_COMMAND
@@ -182,21 +240,28 @@ def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of 
         return Reason.DUPLICATE_ORDER_ID
     if not admits(book, c):
         return Reason.MARKET_STATE
-    if c.price_ticks and not book.allows_price(c.price_ticks):
+    if not book.allows(c.price_ticks, c.trigger_ticks):
         return Reason.PRICE_OUT_OF_RANGE
     if c.tif == TimeInForce.GTD and c.expire_ns <= time_ns:
         return Reason.EXPIRED
+    return arrival_refusal(book, c)
+
+
+def arrival_refusal(book: Book, c: Command) -> Reason:
+    """The first rule that a NEW command breaks because of what the market is just now."""
     if c.flags & Flag.POST_ONLY and would_take(book, c.side, c.price_ticks):
         return Reason.POST_ONLY_WOULD_TAKE
+    if c.trigger_ticks and book.is_through(c.side, c.trigger_ticks):
+        return Reason.STOP_WOULD_TRIGGER
     return Reason.NONE
 
 
 def reprice_refusal(book: Book, order: Order, price: int, cap: int) -> Reason:
     """Why a resting order may not go to this price."""
     post_only = book.state == MarketState.POST_ONLY or order.flags & Flag.POST_ONLY
-    if book.state not in {MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY}:
+    if book.state not in _OPEN:
         return Reason.MARKET_STATE
-    if not book.allows_price(price):
+    if price == 0 or not book.allows(price):
         return Reason.PRICE_OUT_OF_RANGE
     if not reaches(order.side, cap, price):
         return Reason.PRICE_COLLAR
@@ -205,11 +270,26 @@ def reprice_refusal(book: Book, order: Order, price: int, cap: int) -> Reason:
     return Reason.NONE
 
 
+def retrigger_refusal(book: Book, order: Order, price: int, trigger: int) -> Reason:
+    """Why a stop that waits may not have this limit price, and this new trigger if there is one."""
+    if book.state not in _OPEN:
+        return Reason.MARKET_STATE
+    if not book.allows(price, trigger):
+        return Reason.PRICE_OUT_OF_RANGE
+    if trigger and book.is_through(order.side, trigger):
+        return Reason.STOP_WOULD_TRIGGER
+    return Reason.NONE
+
+
 def replace_refusal(  # noqa: PLR0911  a rule a line, and their order is part of the contract
     book: Book, order: Order, c: Command, time_ns: int, *, price: int, total: int
 ) -> Reason:
     """The first rule that a REPLACE command breaks, to this price and total quantity."""
-    if min(c.price_ticks, c.cap_ticks, c.quantity_lots, c.expire_ns) < 0 or c.trigger_ticks:
+    if min(c.price_ticks, c.cap_ticks, c.quantity_lots, c.expire_ns, c.trigger_ticks) < 0:
+        return Reason.INVALID_COMMAND
+    if c.trigger_ticks and not order.waits:
+        return Reason.INVALID_COMMAND
+    if c.price_ticks and order.order_type == OrderType.STOP_MARKET:
         return Reason.INVALID_COMMAND
     if c.expire_ns and order.tif != TimeInForce.GTD:
         return Reason.INVALID_COMMAND
@@ -219,12 +299,16 @@ def replace_refusal(  # noqa: PLR0911  a rule a line, and their order is part of
         return Reason.QUANTITY_OUT_OF_RANGE
     if 0 < c.expire_ns <= time_ns:
         return Reason.EXPIRED
-    if c.cap_ticks and not reaches(order.side, c.cap_ticks, price):
+    if c.cap_ticks and price and not reaches(order.side, c.cap_ticks, price):
         return Reason.INVALID_COMMAND
+    if order.waits:
+        return retrigger_refusal(book, order, price, c.trigger_ticks)
     return reprice_refusal(book, order, price, c.cap_ticks or price)
 
 
-def whole_fill_refusal(book: Book, order: Order, limit: int, budget: int) -> Reason:
+def whole_fill_refusal(
+    book: Book, groups: Mapping[int, int], order: Order, limit: int, budget: int
+) -> Reason:
     """Why an order cannot fill whole at once: plays the sweep on copies of the makers."""
     queue = [
         [maker.price, maker.visible, maker.remaining, maker.display, maker.account_id]
@@ -233,7 +317,8 @@ def whole_fill_refusal(book: Book, order: Order, limit: int, budget: int) -> Rea
     missing, cost = order.remaining, 0
     while missing and queue and reaches(order.side, limit, queue[0][0]):
         price, visible, remaining, display, account = queue.pop(0)
-        if account == order.account_id and order.stp_mode != SelfTradeMode.NONE:
+        is_met = order.stp_mode != SelfTradeMode.NONE
+        if is_met and is_own(groups, order.account_id, account):
             if order.stp_mode == SelfTradeMode.CANCEL_RESTING:
                 continue
             break
@@ -262,11 +347,16 @@ def instrument_record(book: Book) -> bytes:
     )  # fmt: skip
 
 
+def group_record(account_id: int, group: int) -> bytes:
+    """GROUP record of the state."""
+    return _GROUP_RECORD.pack(4, account_id, group)
+
+
 def order_record(order: Order) -> bytes:
     """ORDER record of the state."""
     return _ORDER_RECORD.pack(
         3, order.side, order.order_type, order.tif, order.flags, order.stp_mode,
         order.instrument_id, order.version, order.order_id, order.account_id, order.price,
-        order.remaining, order.cumulative, order.cap, order.visible, order.display, 0,
+        order.remaining, order.cumulative, order.cap, order.visible, order.display, order.trigger,
         order.expire_ns, 0,
     )  # fmt: skip

@@ -119,6 +119,8 @@ cdef struct Side:
     uint32_t best
     uint32_t levels
 
+# `traded_high` and `traded_low` span the trades of the command that runs, 0 before its first;
+# `price_before` is the last price before it.
 cdef struct Book:
     uint32_t instrument_id
     uint8_t state
@@ -132,7 +134,15 @@ cdef struct Book:
     uint32_t collar_bps
     uint32_t band_bps
     int64_t last_price
+    int64_t price_before
+    int64_t traded_high
+    int64_t traded_low
     Side sides[4]
+
+# An account's self-trade group; group 0: in none any more.
+cdef struct Membership:
+    int64_t account_id
+    int64_t group
 
 cdef struct Deadline:
     int64_t expire_ns
@@ -162,6 +172,10 @@ cdef struct State:
     Deadline *deadlines
     uint32_t deadline_capacity
     uint32_t deadline_count
+    Membership *groups
+    uint32_t group_bits
+    uint32_t group_used
+    uint32_t group_count
     Book *books
     uint32_t book_capacity
     uint32_t book_count

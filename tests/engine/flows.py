@@ -60,7 +60,7 @@ class Flow:
         self.live: list[int] = []
 
     def opening(self) -> list[Command | InstrumentCommand]:
-        """The instruments, the first with a collar and the second without."""
+        """The instruments, the first with a collar and the second with a price band."""
         return [
             InstrumentCommand(
                 instrument_id=i,
@@ -69,6 +69,8 @@ class Flow:
                 max_quantity_lots=self.lots * 5,
                 max_ticks=self.price * 2,
                 collar_bps=50 if i == 1 else 0,
+                band_bps=150 if i == 2 else 0,
+                reference_price_ticks=self.price,
             )
             for i in range(1, self.instruments + 1)
         ]
@@ -84,7 +86,7 @@ class Flow:
         """One command of the mix."""
         made = self.random.choices(
             [self.new, self.cancel, self.move, self.reduce, self.replace, self.rare],
-            [self.weight_of_new, 14, 16, 8, 10, 2],
+            [self.weight_of_new, 14, 16, 8, 10, 5],
         )[0]()
         return self.spoiled(made) if self.random.random() < 0.03 else made
 
@@ -114,7 +116,12 @@ class Flow:
             budget = quantity * price + draw.randint(-self.lots, self.lots)
             return replace(common, budget=budget, cap_ticks=draw.choice([0, price]))
         if tif in (TimeInForce.IOC, TimeInForce.FOK) and draw.random() < 0.5:
+            if draw.random() < 0.3:
+                return self.stop(replace(common, order_type=OrderType.STOP_MARKET))
             market = replace(common, order_type=OrderType.MARKET)
+            if tif == TimeInForce.IOC and side == Side.BUY and draw.random() < 0.4:
+                lots = draw.choice([0, 0, quantity])
+                market = replace(market, quantity_lots=lots, budget=quantity * price + 1)
             return replace(market, cap_ticks=draw.choice([0, 0, price, price + 2 * slack]))
         limit = replace(common, price_ticks=price, cap_ticks=cap)
         if tif == TimeInForce.GTD:
@@ -123,7 +130,14 @@ class Flow:
             display = draw.choice([0, 0, 0, draw.randint(1, quantity)])
             flags = draw.choices([Flag.NONE, Flag.POST_ONLY], [5, 1])[0]
             limit = replace(limit, display_lots=display, flags=flags)
+        if limit.flags == Flag.NONE and draw.random() < 0.25:
+            return self.stop(replace(limit, order_type=OrderType.STOP_LIMIT))
         return limit
+
+    def stop(self, command: Command) -> Command:
+        """The same with a trigger that mostly lies where the market is not yet."""
+        away = self.random.randint(-1, self.ticks) * (1 if command.side == Side.BUY else -1)
+        return replace(command, trigger_ticks=max(1, self.price + away))
 
     def some_price(self) -> int:
         """Around the middle, seldom far away."""
@@ -166,12 +180,24 @@ class Flow:
             quantity_lots=draw.choice([0, draw.randint(1, 2 * self.lots)]),
             cap_ticks=draw.choice([0, 0, self.some_price()]),
             expire_ns=draw.choice([0, 0, 0, self.time_ns + SECOND_NS]),
+            trigger_ticks=draw.choice([0, 0, 0, self.some_price()]),
         )
 
     def rare(self) -> Command:
-        """A mass cancel, a state, an odd kind."""
+        """A mass cancel, a state, a group, an odd kind."""
         draw = self.random
-        kind = draw.choice([CommandKind.MASS_CANCEL, CommandKind.STATE, CommandKind.ADVANCE_TIME])
+        kind = draw.choices(
+            [
+                CommandKind.STATE,
+                CommandKind.GROUP,
+                CommandKind.MASS_CANCEL,
+                CommandKind.ADVANCE_TIME,
+            ],
+            [12, 2, 1, 1],
+        )[0]
+        if kind == CommandKind.GROUP:
+            account = draw.randint(1, self.accounts)
+            return Command(kind, account_id=account, stp_group=draw.randint(0, 2))
         instrument = draw.randint(0, self.instruments)
         if kind == CommandKind.MASS_CANCEL:
             side = draw.randint(0, 2)

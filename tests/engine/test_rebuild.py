@@ -48,6 +48,10 @@ class Follower:
             order.visible = min(order.visible, order.remaining)
         elif event.kind == EventKind.ORDER_REPLACED:
             self.replace(event)
+        elif event.kind == EventKind.ORDER_TRIGGERED:
+            order = self.orders[event.order_id]
+            order.waits, order.flags = False, event.flags & ~Flag.END_OF_COMMAND
+            self.to_the_back(order)
 
     def accept(self, e: Event) -> None:
         """A new order, at the back of its price."""
@@ -66,6 +70,8 @@ class Follower:
             e.remaining_lots,
             e.display_lots,
             e.expire_ns,
+            e.trigger_ticks,
+            e.trigger_ticks > 0,
         )
         self.orders[e.order_id] = order
         self.to_the_back(order)
@@ -75,6 +81,8 @@ class Follower:
         self.places += 1
         order.place = self.places
         order.visible = min(order.display or order.remaining, order.remaining)
+        if order.waits:
+            order.visible = 0
 
     def trade(self, e: Event) -> None:
         """Both sides of a trade."""
@@ -101,19 +109,23 @@ class Follower:
         order.price, order.cap, order.version = e.price_ticks, e.cap_ticks, e.version
         order.remaining, order.expire_ns = e.remaining_lots, e.expire_ns
         order.visible = min(order.visible, order.remaining)
+        if order.waits:
+            order.trigger = e.trail_or_budget
         if not e.flags & Flag.KEPT_PRIORITY:
             self.to_the_back(order)
 
     def book(self, instrument_id: int) -> list[Order]:
-        """Bids from the best on, then asks."""
+        """Bids from the best on, then asks, then stops that wait."""
         orders = [o for o in self.orders.values() if o.instrument_id == instrument_id]
-        assert all(order.tif in RESTING for order in orders)
-        return sorted(orders, key=lambda order: (order.side, *order.rank()))
+        assert all(order.tif in RESTING or order.waits for order in orders)
+        return sorted(orders, key=lambda order: (order.waits, order.side, *order.rank()))
 
     def l2(self, instrument_id: int) -> dict[tuple[int, int], tuple[int, int]]:
         """(visible lots, orders) by side and price."""
         levels: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
         for order in self.book(instrument_id):
+            if order.waits:
+                continue
             lots, count = levels[order.side, order.price]
             levels[order.side, order.price] = (lots + order.visible, count + 1)
         return levels

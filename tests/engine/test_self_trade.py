@@ -2,7 +2,7 @@
 
 import pytest
 
-from svc.engine.records import EventKind, Reason, SelfTradeMode, TimeInForce
+from svc.engine.records import CommandKind, EventKind, Reason, SelfTradeMode, TimeInForce
 from tests.engine.desk import BUY, SELL, Desk, kinds, trades
 
 ACCEPTED, TRADE, CANCELED, REDUCED = (
@@ -122,3 +122,45 @@ def test_a_moved_order_keeps_its_self_trade_mode(desk: Desk) -> None:
     events = desk.move(1, 100)
     assert kinds(events) == [EventKind.ORDER_REPLACED, CANCELED]
     assert desk.bids == [(100, 5, 1)]
+
+
+def test_accounts_of_a_group_are_one_to_self_trade_prevention(desk: Desk) -> None:
+    for account in (7, 8):
+        assert desk.send(desk.of(CommandKind.GROUP, account_id=account, stp_group=3)) == []
+    desk.new(1, SELL, 100, 5, account_id=8)
+    desk.new(2, SELL, 100, 5, account_id=9)
+    events = desk.new(3, BUY, 100, 5, **own(SelfTradeMode.CANCEL_RESTING))
+    assert kinds(events) == [ACCEPTED, CANCELED, TRADE]
+    assert trades(events) == [(2, 100, 5)]
+
+
+def test_a_group_that_was_left_counts_no_more(desk: Desk) -> None:
+    desk.send(*(desk.of(CommandKind.GROUP, account_id=a, stp_group=3) for a in (7, 8)))
+    desk.new(1, SELL, 100, 5, account_id=8)
+    desk.send(desk.of(CommandKind.GROUP, account_id=8))
+    assert trades(desk.new(2, BUY, 100, 5, **own(SelfTradeMode.CANCEL_INCOMING))) == [(1, 100, 5)]
+
+
+def test_a_fok_order_does_not_count_what_its_group_offers(desk: Desk) -> None:
+    desk.send(*(desk.of(CommandKind.GROUP, account_id=a, stp_group=3) for a in (7, 8)))
+    desk.new(1, SELL, 100, 5, account_id=8)
+    wanted = {"tif": TimeInForce.FOK, **own(SelfTradeMode.CANCEL_RESTING)}
+    assert desk.new(2, BUY, 100, 5, **wanted)[-1].reason == Reason.FOK_NOT_FILLABLE
+
+
+def test_many_accounts_find_their_group_again(desk: Desk) -> None:
+    desk.send(
+        *(desk.of(CommandKind.GROUP, account_id=a, stp_group=1 + a % 7) for a in range(1, 999))
+    )
+    for account in range(10, 500, 13):
+        desk.new(account, SELL, 100, 5, account_id=account)
+        own_group, other = account + 7, account + 8
+        wanted = {"stp_mode": SelfTradeMode.CANCEL_INCOMING, "tif": TimeInForce.IOC}
+        assert desk.new(5_000, BUY, 100, 5, account_id=own_group, **wanted)[-1].kind == CANCELED
+        assert kinds(desk.new(5_000, BUY, 100, 5, account_id=other, **wanted))[-1] == TRADE
+
+
+@pytest.mark.parametrize("fields", [{"account_id": 0}, {"account_id": 7, "stp_group": -1}])
+def test_a_group_that_makes_no_sense_is_refused(desk: Desk, fields: dict[str, int]) -> None:
+    (event,) = desk.send(desk.of(CommandKind.GROUP, **{"stp_group": 1, **fields}))
+    assert event.reason == Reason.INVALID_COMMAND

@@ -1,0 +1,68 @@
+"""Stop orders: who waits, whose trigger has traded, and the cascade.
+
+Invariant: after a command in a market that is TRADING no stop waits whose trigger lies within the
+prices that traded.
+"""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from svc.engine.emit cimport emit_triggered
+from svc.engine.matching cimport MAX_LEVEL_LOTS, enter
+from svc.engine.queue cimport end_resting, side_of, unlink_order, wait_for_trigger
+from svc.engine.records cimport BOOK_FULL, BUY, FLAG_TRIGGERED, ORDER_CANCELED, TRADING
+from svc.engine.state cimport BUY_STOPS, SELL_STOPS, Book, Order, State, price_of
+
+
+cdef inline bint is_through(const Book *book, uint32_t side, int64_t trigger) noexcept nogil:
+    # Whether the last trade has reached the trigger already.
+    if book.last_price == 0:
+        return False
+    return book.last_price >= trigger if side == BUY else book.last_price <= trigger
+
+
+cdef inline void await_trigger(State *s, uint32_t book_index, uint32_t index) noexcept nogil:
+    wait_for_trigger(s, book_index, index)
+    if s.levels[s.orders[index].level].total > MAX_LEVEL_LOTS:
+        end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
+
+
+cdef inline uint32_t next_triggered(const State *s, const Book *book) noexcept nogil:
+    # Buy stops before sell stops, the trigger that is reached first before others, inside a
+    # trigger the earlier; 0 when none is reached.
+    cdef uint32_t level = book.sides[BUY_STOPS].best
+    if level != 0 and price_of(&s.levels[level]) <= book.traded_high:
+        return s.levels[level].head
+    level = book.sides[SELL_STOPS].best
+    if level != 0 and price_of(&s.levels[level]) >= book.traded_low:
+        return s.levels[level].head
+    return 0
+
+
+cdef inline void trigger_stops(State *s, uint32_t book_index) noexcept nogil:
+    # Behind everything else of a command that traded: stops enter one by one until none is reached.
+    cdef Book *book = &s.books[book_index]
+    cdef uint32_t index
+    cdef int64_t price, traded
+    cdef Order *order
+    while book.traded_high != 0 and book.state == TRADING:
+        index = next_triggered(s, book)
+        if index == 0:
+            break
+        order = &s.orders[index]
+        price = s.extensions[order.extension].price
+        traded = book.traded_high if side_of(order) == BUY else book.traded_low
+        unlink_order(s, index)
+        order.traits |= <uint32_t>FLAG_TRIGGERED << 24
+        emit_triggered(s, book.instrument_id, order, price, traded)
+        enter(s, book_index, index, price, 0)
+    book.traded_high = 0
+    book.traded_low = 0
+
+
+cdef inline void resume_stops(State *s, uint32_t book_index) noexcept nogil:
+    # When trading begins again: stops that were passed meanwhile.
+    cdef Book *book = &s.books[book_index]
+    book.price_before = book.last_price
+    book.traded_high = book.last_price
+    book.traded_low = book.last_price
+    trigger_stops(s, book_index)
