@@ -14,17 +14,19 @@ import grpc
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 from wallet.v1 import wallet_pb2_grpc
 
+from svc.kit import ids
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
 from svc.order import apply_store, events, store
-from svc.order.applying import Applying, Row, UnfitError
+from svc.order.applying import Applying, EventRow, Row, UnfitError
 from svc.order.averages import average_price
 from svc.order.catalog import Catalog
 from svc.order.events import LogBreakError, Piece
 from svc.order.instrument import Condition
+from svc.order.lifecycle import EventType, Status
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
 from svc.order.patience import Patience
@@ -57,7 +59,9 @@ class Applier:
         wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
         clock: Clock,
         metrics: Metrics,
+        log_orders: bool,
     ) -> None:
+        """`log_orders`: each change of an order is logged."""
         self._market = market
         self._lease = lease
         self._session = session
@@ -66,6 +70,7 @@ class Applier:
         self._wallet = wallet
         self._clock = clock
         self._metrics = metrics
+        self._log_orders = log_orders
         self._patience = Patience(_log, "applier", market.id)
 
     async def run(self) -> None:
@@ -201,6 +206,9 @@ class Applier:
         self._market.moved(piece.to)
         tally = applying.tally
         self._metrics.ended(tally.filled, tally.rejected, tally.canceled)
+        if self._log_orders:
+            for change in applying.events:
+                _log_change(change)
 
     def _average(self, row: Row) -> str | None:
         instrument = self._catalog.get(row.instrument_id)
@@ -233,3 +241,18 @@ class Applier:
             await self._patience.failed(repr(away))
         else:
             self._market.stopped(stop)
+
+
+def _log_change(change: EventRow) -> None:
+    _log.debug(
+        "order_changed",
+        order_id=ids.to_uuid(change.order_id),
+        account_id=ids.to_uuid(change.account_id),
+        instrument_id=change.instrument_id,
+        change=EventType(change.event_type).name,
+        status=Status(change.status).name,
+        price_ticks=change.price_ticks,
+        quantity_lots=change.lots,
+        reason=change.reason,
+        sequence=change.sequence,
+    )

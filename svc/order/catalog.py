@@ -17,7 +17,7 @@ from trading.v1 import trading_pb2
 from svc.kit import decimals
 from svc.kit.database import DISCONNECTED, Database
 from svc.kit.decimals import Step
-from svc.kit.errors import DomainError, from_rpc
+from svc.kit.errors import DomainError, from_rpc, unavailable
 from svc.kit.log import get_logger
 from svc.kit.symbols import SymbolIndex
 from svc.order import catalog_store
@@ -51,9 +51,14 @@ class Catalog:
         self._asking = asyncio.Lock()
 
     def find(self, text: str) -> Instrument:
-        """The instrument that a text means. Raises NOT_FOUND, UNKNOWN_SYMBOL."""
+        """The instrument that a text means.
+
+        Raises NOT_FOUND, UNKNOWN_SYMBOL; UNAVAILABLE while metadata has not been heard of once.
+        """
         found = self._by_text.get(text)
         if found is None:
+            if not self._by_id:
+                raise unavailable("INSTRUMENTS_NOT_KNOWN", "Metadata has not answered yet.")
             found = self._by_text[self._index.resolve(text)]
         return found
 

@@ -15,7 +15,7 @@ import grpc
 from risk.v1 import risk_pb2, risk_pb2_grpc
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
-from svc.kit import ids
+from svc.kit import decimals, ids
 from svc.kit.batcher import Batcher, BatcherClosedError
 from svc.kit.call import CURRENT_CALL
 from svc.kit.clock import Clock
@@ -25,9 +25,11 @@ from svc.kit.log import get_logger, trace_id
 from svc.order import admission, wire
 from svc.order.asks import Ask, Create, Result
 from svc.order.intake_commit import Committer
+from svc.order.lifecycle import Status
 from svc.order.market import Market
 from svc.order.metrics import Metrics
 from svc.order.recall import Recall
+from svc.order.terms import OrderType, Side
 
 MOST_ASKS = 512
 """Asks in a batch."""
@@ -52,7 +54,9 @@ class Intake:
         committer: Committer,
         clock: Clock,
         metrics: Metrics,
+        log_orders: bool,
     ) -> None:
+        """`log_orders`: each order is logged, which costs as much as half its acceptance."""
         self._markets = markets
         self._recall = recall
         self._risk = risk
@@ -60,6 +64,7 @@ class Intake:
         self._committer = committer
         self._clock = clock
         self._metrics = metrics
+        self._log_orders = log_orders
         self._batcher = Batcher[Ask, Result](self._accept, MOST_ASKS, MOST_WAITING)
         self._unlocking: set[asyncio.Task[None]] = set()
 
@@ -248,7 +253,11 @@ class Intake:
             accepted = await self._committer.commit(asks)
         creates = [ask for ask in asks if type(ask) is Create]
         self._unlock([create for create in creates if not create.committed])
-        self._metrics.accepted(create for create in creates if create.committed)
+        committed = [create for create in creates if create.committed]
+        self._metrics.accepted(committed)
+        if self._log_orders:
+            for create in committed:
+                _log_order(create)
         return accepted
 
     def _unlock(self, creates: Sequence[Create]) -> None:
@@ -270,6 +279,22 @@ class Intake:
             await self._wallet.UnlockFunds(request, timeout=_RPC_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             _log.warning("holds_left_to_reconciler", count=len(holds), error=str(from_rpc(error)))
+
+
+def _log_order(create: Create) -> None:
+    terms = create.terms
+    _log.debug(
+        "order_committed",
+        order_id=ids.to_uuid(create.order_id),
+        account_id=ids.to_uuid(create.account_id),
+        instrument_id=terms.instrument.id,
+        side=Side(terms.side).name,
+        type=OrderType(terms.type).name,
+        status=Status(create.status).name,
+        price=decimals.format_steps(terms.price_ticks, terms.instrument.tick),
+        quantity=decimals.format_steps(terms.lots, terms.instrument.lot),
+        trace_id=create.trace_id,
+    )
 
 
 def _patience_s(create: Create) -> float | None:

@@ -135,6 +135,7 @@ class OrderService:
             committer=Committer(self._session, self._markets, self._runtime.clock),
             clock=self._runtime.clock,
             metrics=self._metrics,
+            log_orders=self._settings.log_level == "debug",
         )
 
     def _new_relay(self, lease: Lease) -> Relay:
@@ -157,6 +158,7 @@ class OrderService:
             wallet=self._wallet,
             clock=self._runtime.clock,
             metrics=self._metrics,
+            log_orders=self._settings.log_level == "debug",
         )
 
     def _new_reconciler(self) -> Reconciler:

@@ -50,6 +50,21 @@ async def test_a_list_mixes_orders_and_cancels_of_one_account(desk: Exchange) ->
     assert (await other.until(foreign, "ACCEPTED")).status
 
 
+async def test_orders_and_cancels_keep_their_order_in_the_log(desk: Exchange) -> None:
+    trader = await desk.trader()
+    first = [await trader.place(limit(price="50000")) for _ in range(2)]
+    results = await trader.submit(
+        Item(create=limit(price="50001")),
+        Item(cancel=Cancel(order_id=first[1])),
+        Item(create=limit(price="50002")),
+        Item(cancel=Cancel(order_id=first[0])),
+    )
+    await desk.settled()
+    seen = [(await trader.order(result.order_id)).sequence for result in results]
+    assert seen == sorted(seen)
+    assert len(set(seen)) == 4
+
+
 async def test_funds_are_decided_item_by_item(desk: Exchange) -> None:
     trader = await desk.trader(USDT="1000")
     items = [Item(create=limit("BUY", "0.01", "50000")) for _ in range(3)]  # 501.25 each

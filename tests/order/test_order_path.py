@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from order.v1 import order_pb2
+from risk.v1 import risk_pb2
 
-from svc.kit import ids
+from svc.kit import ids, log
 from svc.kit.call import HTTP_STATUS_KEY
-from tests.order.exchange import Exchange, Status, limit, market, refused
+from tests.order.exchange import Exchange, Status, World, limit, market, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -231,3 +234,39 @@ async def test_a_second_cancel_is_answered_like_the_first_and_sent_once(desk: Ex
             "SELECT count(*) FROM order_events WHERE order_id = $1", ids.from_uuid(placed)
         )
     assert count == 4  # created, cancel requested, accepted (it came after), canceled
+
+
+@pytest.mark.spec("oms-fat-finger", "or-risk-mandatory")
+async def test_a_kill_switch_stops_new_orders_and_no_cancel(desk: Exchange) -> None:
+    trader, other = await desk.trader(), await desk.trader()
+    placed = await trader.place(limit(price="50000"))
+    switch = risk_pb2.KillSwitch(scope="ACCOUNT", id=trader.account_id, note="test")
+    await desk.risk.SetKillSwitch(risk_pb2.SetKillSwitchRequest(kill_switch=switch, thrown=True))
+    error = await refused(trader.place(limit(price="50000")))
+    assert error.reason == "KILL_SWITCH"
+    await trader.cancel(placed)
+    await trader.until(placed, "CANCELED")
+    await other.place(limit(price="50000"))
+    await desk.risk.SetKillSwitch(risk_pb2.SetKillSwitchRequest(kill_switch=switch))
+    await trader.place(limit(price="50000"))
+
+
+@pytest.mark.spec("obs-json-logs", "obs-log-prices")
+async def test_each_order_is_logged_at_debug_level(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log._Output, "level", log.DEBUG)  # noqa: SLF001  as configure does
+    async with world.run(log_level="debug") as running:
+        await running.opened()
+        trader = await running.trader()
+        placed = await trader.place(limit(price="50000.5"))
+        await trader.until(placed, "ACCEPTED")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    committed, changed = (
+        next(line for line in lines if line["event"] == event and line["order_id"] == placed)
+        for event in ("order_committed", "order_changed")
+    )
+    assert (committed["status"], committed["side"], committed["type"]) == ("NEW", "BUY", "LIMIT")
+    assert (committed["price"], committed["quantity"]) == ("50000.5", "0.01")
+    assert (changed["status"], changed["change"]) == ("ACCEPTED", "ACCEPTED")
+    assert committed["account_id"] == changed["account_id"] == ids.to_uuid(trader.account_id)

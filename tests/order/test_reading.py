@@ -43,6 +43,7 @@ class Known(Catalog):
 
     def __init__(self) -> None:
         self._by_text = {BTC_USDT.symbol: BTC_USDT}
+        self._by_id = {BTC_USDT.id: BTC_USDT}
         self._index = SymbolIndex([BTC_USDT.symbol])
 
 

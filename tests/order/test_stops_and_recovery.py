@@ -57,6 +57,22 @@ async def test_orders_wait_for_an_engine_that_is_away_and_reach_it_when_it_is_ba
         await running.balanced()
 
 
+@pytest.mark.spec("exec-5-settle")
+async def test_orders_show_no_fill_that_the_wallet_has_not_settled(world: World) -> None:
+    account_id = (await open_with_trader(world)).account_id
+    async with world.run(without="engine") as running:
+        trader = running.known(account_id)
+        sold = await trader.place(limit("SELL", "0.01", "61000"))
+        await trader.place(limit("BUY", "0.01", "61000"))
+    async with world.run(without="wallet") as running:
+        trader = running.known(account_id)
+        await until(running.progress, lambda p: p.handed_over_number == p.outbox_number)
+        assert (await trader.order(sold)).sequence == 0
+    async with world.run() as running:
+        await running.known(account_id).until(sold, "FILLED")
+        await running.balanced()
+
+
 async def test_too_many_unsettled_orders_wait_and_are_refused_while_cancels_pass(
     world: World,
 ) -> None:
