@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
+from google.rpc import code_pb2
 from order.v1 import order_pb2, order_pb2_grpc
 
 MAX_ITEMS = 256
@@ -23,6 +24,8 @@ MAX_ITEMS = 256
 _PATIENCE_NS = 60_000_000_000
 _PAUSE_S = 0.1
 _FATE_UNKNOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+# The same, of an item: it left no order and no answer.
+_NOTHING_LEFT = (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
 
 T = TypeVar("T")
 
@@ -83,7 +86,14 @@ class Desk:
     ) -> Sequence[order_pb2.OrderItemResult]:
         started_ns = time.monotonic_ns()
         request = order_pb2.SubmitOrdersRequest(items=part)
-        answer = await patiently(lambda: self._stub.SubmitOrders(request, metadata=self._metadata))
+        while True:
+            answer = await patiently(
+                lambda: self._stub.SubmitOrders(request, metadata=self._metadata)
+            )
+            outage = any(result.error.code in _NOTHING_LEFT for result in answer.results)
+            if not outage or time.monotonic_ns() > started_ns + _PATIENCE_NS:
+                break
+            await asyncio.sleep(_PAUSE_S)
         self.latencies_ns.append(time.monotonic_ns() - started_ns)
         for item, result in zip(part, answer.results, strict=True):
             if result.HasField("error"):
