@@ -5,19 +5,25 @@ Replay and bench neither disturb the markets that are there nor are disturbed by
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.v1 import engine_pb2, engine_pb2_grpc
 from metadata.v1 import metadata_pb2, metadata_pb2_grpc
+from order.v1 import order_pb2, order_pb2_grpc
 from risk.v1 import risk_pb2, risk_pb2_grpc
 from trading.v1 import trading_pb2
 
 from mesh.demo import Trader, credit, new_traders
 from mesh.installation import Installation
+from svc.topology import MARKET
 
 _TOKEN_LIFETIME_S = 24 * 3600
 _COLLAR_BPS = 5000
+_OPEN_TIMEOUT_S = 30
+_PAUSE_S = 0.02
 
 
 class ListingError(Exception):
@@ -43,7 +49,7 @@ async def list_instrument(
     suffix: str,
     reference_price: str = "",
 ) -> metadata_pb2.Instrument:
-    """List a spot instrument BASE-QUOTE-<suffix><n> with the first n that is free; trading.
+    """List a spot instrument BASE-QUOTE-<suffix><n> with the first n that is free, and open it.
 
     Its minimum notional is 0 and its fees are those of the basic tier. Raises ListingError where
     an asset is unknown, and grpc.aio.AioRpcError for what metadata refuses.
@@ -64,7 +70,7 @@ async def list_instrument(
             id=max((instrument.id for instrument in known.instruments), default=0) + 1,
             symbol=f"{base}-{quote}-{suffix}{number}",
             kind=trading_pb2.InstrumentKind.SPOT,
-            market=1,
+            market=MARKET,
             base_asset=base,
             quote_asset=quote,
             tick_size=tick,
@@ -79,7 +85,40 @@ async def list_instrument(
             wished_state=trading_pb2.MarketState.TRADING,
         )
         answer = await stub.PutInstruments(metadata_pb2.PutInstrumentsRequest(instruments=[wanted]))
-        return answer.instruments[0]
+        await _open(stub, wanted.id)
+    await _known_to_orders(installation)
+    return answer.instruments[0]
+
+
+async def _open(stub: metadata_pb2_grpc.MetadataServiceAsyncStub, instrument_id: int) -> None:
+    """Wait until the engine trades the instrument."""
+    async with asyncio.timeout(_OPEN_TIMEOUT_S):
+        while True:
+            known = await stub.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+            for instrument in known.instruments:
+                trading = instrument.state == trading_pb2.MarketState.TRADING
+                if instrument.id == instrument_id and trading:
+                    return
+            await asyncio.sleep(_PAUSE_S)
+
+
+async def _known_to_orders(installation: Installation) -> None:
+    """Wait until the order service has seen what the engine has said so far."""
+    async with (
+        installation.operator_channel("engine") as engine,
+        installation.operator_channel("order") as order,
+        asyncio.timeout(_OPEN_TIMEOUT_S),
+    ):
+        status = await engine_pb2_grpc.EngineServiceStub(engine).GetStatus(
+            engine_pb2.GetStatusRequest(market=MARKET)
+        )
+        stub = order_pb2_grpc.MarketCommandServiceStub(order)
+        request = order_pb2.GetMarketProgressRequest(market=MARKET)
+        while True:
+            progress = await stub.GetMarketProgress(request)
+            if progress.applied.sequence >= status.position.sequence:
+                return
+            await asyncio.sleep(_PAUSE_S)
 
 
 async def seats(installation: Installation, count: int, funds: Mapping[str, str]) -> Sequence[Seat]:
