@@ -15,6 +15,7 @@ import click
 import grpc
 from order.v1 import order_pb2, order_pb2_grpc
 
+from mesh.bench_engine import command as engine_command
 from mesh.bench_load import LOADS, Account, Edge, Tally
 from mesh.bench_recovery import PARTS, recovery_ms
 from mesh.calibration import Calibration, calibrate
@@ -74,6 +75,9 @@ class _Watch:
 @click.group(epilog=EXAMPLES)
 def command() -> None:
     """Measure a running exchange."""
+
+
+command.add_command(engine_command)
 
 
 @command.command("orders", epilog=EXAMPLES)

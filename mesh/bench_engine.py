@@ -1,0 +1,215 @@
+"""`mesh bench engine`: what the matching engine does alone, with every feature and event on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import tempfile
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from mesh.bench_engine_mixes import MIXES, Recorded, record
+from mesh.calibration import calibrate
+from svc.engine.book import Engine
+from svc.engine.folder import Folder
+from svc.engine.journal import Batch
+from svc.engine.market import open_market
+from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES
+from svc.kit.clock import SystemClock
+
+_CHUNK = 1_024
+_CALLS = 200_000
+_RUNS = 3
+_SECOND_NS = 1_000_000_000
+_MOST_AT_ONCE = 256
+_PERCENTILES = (50, 99, 99.9)
+EVERYDAY = tuple(name for name in MIXES if name != "exchange-core-1m")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time from when a command was due to when its events were there, microseconds."""
+
+    offered_per_s: int
+    p50_us: float
+    p99_us: float
+    p999_us: float
+    idle_p999_us: float
+    """The same schedule with nothing done: what the machine alone costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One mix; rates are commands a second on one core, the best of three runs."""
+
+    mix: str
+    commands: int
+    counts: dict[str, int]
+    trades: int
+    live_orders: int
+    bytes_per_order: int
+    batched_per_s: int
+    batched_cpu_ns: float
+    per_call_per_s: int
+    journal_per_s: int
+    latency: Latency
+    running_hash: str
+
+
+@click.command("engine")
+@click.option("--mix", "mixes", type=click.Choice(list(MIXES)), multiple=True, help="Only these.")
+@click.option(
+    "--commands", "count", type=click.IntRange(10_000), default=300_000, show_default=True,
+    help="Commands of each mix that are measured.",
+)  # fmt: skip
+@click.option(
+    "--rate", type=click.IntRange(1_000), default=1_000_000, show_default=True,
+    help="Commands a second that are offered where latency is measured.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def command(mixes: Sequence[str], count: int, rate: int, *, as_json: bool) -> None:
+    """Measure the matching engine alone: no server, one core, all features and events on.
+
+    Making the commands takes longer than running them; exchange-core-1m runs only when named.
+    """
+    machine = calibrate(Path.cwd())
+    if not as_json:
+        click.echo(machine.text())
+    results = []
+    for mix in mixes or EVERYDAY:
+        result = measure(mix, record(mix, count), rate)
+        results.append(result)
+        if not as_json:
+            _show(result)
+    if as_json:
+        found = {"machine": asdict(machine), "mixes": [asdict(result) for result in results]}
+        click.echo(json.dumps(found))
+
+
+def measure(mix: str, made: Recorded, rate: int) -> Result:
+    """Runs one recorded mix through every measurement."""
+    count = len(made.commands) // RECORD_BYTES
+    runs = [_batched(made) for _ in range(_RUNS)]
+    engine = runs[0][0]
+    wall, cpu = min(run[1] for run in runs), min(run[2] for run in runs)
+    trades_before = _filled(made).trades
+    return Result(
+        mix,
+        count,
+        made.counts,
+        engine.trades - trades_before,
+        engine.live_orders,
+        engine.memory_bytes // max(1, engine.live_orders),
+        round(count / wall),
+        round(cpu / count * _SECOND_NS, 1),
+        _per_call(made),
+        _journaled(made),
+        _latency(made, rate),
+        f"{engine.running_hash:016x}",
+    )
+
+
+def _filled(made: Recorded) -> Engine:
+    engine = Engine()
+    for part in _cut(made.prefill, _CHUNK):
+        engine.apply(part, 1)
+    return engine
+
+
+def _cut(commands: bytes, size: int) -> list[memoryview]:
+    view, step = memoryview(commands), size * RECORD_BYTES
+    return [view[at : at + step] for at in range(0, len(commands), step)]
+
+
+def _batched(made: Recorded) -> tuple[Engine, float, float]:
+    engine, parts = _filled(made), _cut(made.commands, _CHUNK)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for part in parts:
+        engine.apply(part, 1)
+    return engine, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _per_call(made: Recorded) -> int:
+    engine, parts = _filled(made), _cut(made.commands[: _CALLS * RECORD_BYTES], 1)
+    apply = engine.apply
+    started = time.perf_counter()
+    for part in parts:
+        apply(part, 1)
+    return round(len(parts) / (time.perf_counter() - started))
+
+
+def _journaled(made: Recorded) -> int:
+    # Where the process runs, for a temporary folder may lie in memory.
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-engine-") as folder:
+        market = open_market(
+            Folder(Path(folder)), market=1, epoch=1, new_log_id=secrets.token_bytes(16),
+            clock=SystemClock(), report=click.echo,
+        )  # fmt: skip
+        number = 0
+        for part in _cut(made.prefill, MAX_BATCH_COMMANDS):
+            number += 1
+            market.submit([_numbered(number, part)])
+        batches = [
+            _numbered(number + at, part) for at, part in enumerate(_cut(made.commands, _CHUNK), 1)
+        ]
+        started = time.perf_counter()
+        for batch in batches:
+            market.submit([batch])
+        seconds = time.perf_counter() - started
+        market.close()
+    return round(len(made.commands) // RECORD_BYTES / seconds)
+
+
+def _numbered(number: int, commands: memoryview) -> Batch:
+    return Batch(number, hashlib.blake2b(commands, digest_size=16).digest(), bytes(commands))
+
+
+def _latency(made: Recorded, rate: int) -> Latency:
+    engine, view = _filled(made), memoryview(made.commands)
+    count = len(made.commands) // RECORD_BYTES
+    busy = _offer(count, rate, lambda a, b: engine.apply(view[a:b], 1))
+    idle = _offer(count, rate, lambda a, b: view[a:b])
+    p50, p99, p999 = (_percentile(busy, p) for p in _PERCENTILES)
+    return Latency(rate, p50, p99, p999, _percentile(idle, _PERCENTILES[-1]))
+
+
+def _offer(count: int, rate: int, work: Callable[[int, int], object]) -> array[float]:
+    # Commands become due at a fixed rate, whether or not the engine is ready: what waited goes as
+    # one batch, and each command's time counts from when it was due.
+    waited = array("d")
+    clock, gap = time.perf_counter_ns, _SECOND_NS / rate
+    begun, done = clock(), 0
+    while done < count:
+        due = min(count, int((clock() - begun) / gap), done + _MOST_AT_ONCE)
+        if due == done:
+            continue
+        work(done * RECORD_BYTES, due * RECORD_BYTES)
+        finished = clock() - begun
+        waited.extend((finished - at * gap) / 1_000 for at in range(done, due))
+        done = due
+    return waited
+
+
+def _percentile(values: Sequence[float], percent: float) -> float:
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))], 1)
+
+
+def _show(result: Result) -> None:
+    latency = result.latency
+    click.echo(
+        f"{result.mix}: {result.commands:,} commands, {result.trades:,} trades, "
+        f"{result.live_orders:,} orders at the end, {result.bytes_per_order} bytes each\n"
+        f"  batches of {_CHUNK:,}   {result.batched_per_s:>12,}/s   "
+        f"{result.batched_cpu_ns} ns of CPU a command\n"
+        f"  one call each      {result.per_call_per_s:>12,}/s\n"
+        f"  with the journal   {result.journal_per_s:>12,}/s   fdatasync a batch\n"
+        f"  at {latency.offered_per_s:,}/s offered: p50 {latency.p50_us} us, "
+        f"p99 {latency.p99_us} us, p99.9 {latency.p999_us} us, idle {latency.idle_p999_us} us"
+    )
