@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
-from mesh.conservation import faults
+from mesh.conservation import Fault, faults
 from mesh.demo import demo_trader
 from mesh.installation import Installation, Running
 from svc.topology import SERVICES
@@ -99,9 +100,15 @@ class Exchange:
 
     def wait_settled(self) -> None:
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        while found := asyncio.run(faults(self.running.database_url)):
+        while found := self._faults():
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
+
+    def _faults(self) -> list[Fault]:
+        try:
+            return asyncio.run(faults(self.running.database_url))
+        except (OSError, asyncpg.PostgresError) as error:
+            return [Fault("the database answers", repr(error))]
 
 
 Ports = Callable[[], int]
