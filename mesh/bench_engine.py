@@ -182,7 +182,7 @@ def _latency(made: Recorded, rate: int) -> Latency:
 def _offer(count: int, rate: int, work: Callable[[int, int], object]) -> array[float]:
     # Commands become due at a fixed rate, whether or not the engine is ready: what waited goes as
     # one batch, and each command's time counts from when it was due.
-    waited = array("d")
+    sent: list[tuple[int, int, int]] = []
     clock, gap = time.perf_counter_ns, _SECOND_NS / rate
     begun, done = clock(), 0
     while done < count:
@@ -190,10 +190,9 @@ def _offer(count: int, rate: int, work: Callable[[int, int], object]) -> array[f
         if due == done:
             continue
         work(done * RECORD_BYTES, due * RECORD_BYTES)
-        finished = clock() - begun
-        waited.extend((finished - at * gap) / 1_000 for at in range(done, due))
+        sent.append((done, due, clock() - begun))
         done = due
-    return waited
+    return array("d", ((end - at * gap) / 1_000 for a, b, end in sent for at in range(a, b)))
 
 
 def _percentile(values: Sequence[float], percent: float) -> float:

@@ -30,6 +30,7 @@ from svc.engine.state cimport (
     Membership,
     Node,
     Order,
+    Position,
     Side,
     State,
     price_of,
@@ -112,6 +113,10 @@ cdef class Engine:
         s.groups = <Membership *>slab_grow(
             NULL, 0, (<size_t>1 << s.group_bits) * sizeof(Membership)
         )
+        s.position_bits = 6
+        s.positions = <Position *>slab_grow(
+            NULL, 0, (<size_t>1 << s.position_bits) * sizeof(Position)
+        )
         s.book_capacity = 16
         s.books = <Book *>slab_grow(NULL, 0, s.book_capacity * sizeof(Book))
         s.order_high = s.level_high = s.node_high = s.extension_high = 1
@@ -127,6 +132,7 @@ cdef class Engine:
         slab_free(s.extensions, s.extension_capacity * sizeof(Extension))
         slab_free(s.deadlines, s.deadline_capacity * sizeof(Deadline))
         slab_free(s.groups, (<size_t>1 << s.group_bits) * sizeof(Membership))
+        slab_free(s.positions, (<size_t>1 << s.position_bits) * sizeof(Position))
         slab_free(s.books, s.book_capacity * sizeof(Book))
         free(s)
 
@@ -214,6 +220,7 @@ cdef class Engine:
             + s.deadline_capacity * sizeof(Deadline)
             + (<size_t>1 << s.map_bits) * sizeof(uint64_t)
             + (<size_t>1 << s.group_bits) * sizeof(Membership)
+            + (<size_t>1 << s.position_bits) * sizeof(Position)
             + (s.book_count + 1) * sizeof(Book)
         )
 
@@ -274,7 +281,8 @@ cdef class Engine:
         cdef State *s = self._idle()
         cdef Sink sink
         records = PyBytes_FromStringAndSize(
-            NULL, (1 + s.group_count + s.book_count + s.live_orders) * RECORD_BYTES
+            NULL,
+            (1 + s.group_count + s.position_count + s.book_count + s.live_orders) * RECORD_BYTES,
         )
         sink.running_hash = 0
         sink.out = PyBytes_AS_STRING(records)

@@ -58,7 +58,7 @@ cdef inline bint is_shape_known(const Command *c) noexcept nogil:
         and LIMIT <= c.order_type <= STOP_MARKET
         and GTC <= c.tif <= FOK_BUDGET
         and STP_NONE <= c.stp_mode <= DECREMENT_AND_CANCEL
-        and (c.flags & ~FLAG_POST_ONLY) == 0
+        and (c.flags & ~(FLAG_POST_ONLY | FLAG_REDUCE_ONLY)) == 0
         and c.version > 0
         and (c.trail_offset | c.new_order_id | c.stp_group) == 0
     )
@@ -96,9 +96,11 @@ cdef inline bint is_consistent(const Command *c) noexcept nogil:
         return False
     if (c.tif == GTD) != (c.expire_ns != 0):
         return False
-    if not may_rest and (c.flags != 0 or c.display != 0):
+    if not may_rest and (c.flags & FLAG_POST_ONLY or c.display != 0):
         return False
-    if is_stop(c) != (c.trigger != 0) or c.trigger < 0 or (is_stop(c) and c.flags != 0):
+    if c.flags & FLAG_REDUCE_ONLY and c.tif == FOK:
+        return False
+    if is_stop(c) != (c.trigger != 0) or c.trigger < 0 or (is_stop(c) and c.flags & FLAG_POST_ONLY):
         return False
     if c.order_type == MARKET or c.order_type == STOP_MARKET:
         return is_market_consistent(c)
@@ -133,6 +135,8 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
         return QUANTITY_OUT_OF_RANGE
     if unlikely(not is_consistent(c)):
         return INVALID_COMMAND
+    if unlikely(c.flags & FLAG_REDUCE_ONLY and not book.perpetual):
+        return REDUCE_ONLY
     if unlikely(find_order(s, c.order_id) != 0):
         return DUPLICATE_ORDER_ID
     if unlikely(not is_admitted(book.state, c)):

@@ -16,13 +16,14 @@ from svc.engine.records cimport (
     SEMANTIC_VERSION,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport Book, Extension, Membership, Order, State, slab_free, slab_grow
+from svc.engine.state cimport Book, Extension, Membership, Order, Position, State, slab_free, slab_grow
 
 cdef enum:
     STATE_MARKET = 1
     STATE_INSTRUMENT = 2
     STATE_ORDER = 3
     STATE_GROUP = 4
+    STATE_POSITION = 5
 
 # Where records go: into the hash, and into `out` unless that is NULL.
 cdef struct Sink:
@@ -49,6 +50,7 @@ cdef inline void export_market(const State *s, Sink *sink) noexcept nogil:
     words[6] = s.book_count
     words[7] = s.live_orders
     words[8] = s.group_count
+    words[9] = s.position_count
     put_record(sink, words)
 
 
@@ -76,6 +78,35 @@ cdef inline void export_groups(const State *s, Sink *sink) noexcept nogil:
         words[3] = <uint64_t>members[at].group
         put_record(sink, words)
     slab_free(members, bytes)
+
+
+cdef inline int by_instrument(const void *a, const void *b) noexcept nogil:
+    cdef const Position *left = <const Position *>a
+    cdef const Position *right = <const Position *>b
+    if left.instrument_id != right.instrument_id:
+        return 1 if left.instrument_id > right.instrument_id else -1
+    return (left.account_id > right.account_id) - (left.account_id < right.account_id)
+
+
+cdef inline void export_positions(const State *s, Sink *sink) noexcept nogil:
+    cdef uint64_t words[RECORD_WORDS]
+    cdef size_t bytes = (s.position_count + 1) * sizeof(Position)
+    cdef Position *held = <Position *>slab_grow(NULL, 0, bytes)
+    cdef uint64_t count = 0
+    cdef uint64_t at
+    for at in range(<uint64_t>1 << s.position_bits):
+        if s.positions[at].lots != 0:
+            held[count] = s.positions[at]
+            count += 1
+    qsort(held, count, sizeof(Position), &by_instrument)
+    memset(words, 0, RECORD_BYTES)
+    words[0] = STATE_POSITION
+    for at in range(count):
+        words[1] = held[at].instrument_id
+        words[2] = <uint64_t>held[at].account_id
+        words[3] = <uint64_t>held[at].lots
+        put_record(sink, words)
+    slab_free(held, bytes)
 
 
 cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
@@ -138,6 +169,7 @@ cdef inline void export_state(const State *s, Sink *sink) noexcept nogil:
     cdef const Book *book
     export_market(s, sink)
     export_groups(s, sink)
+    export_positions(s, sink)
     for instrument_id in range(1, MAX_INSTRUMENT_ID + 1):
         if s.book_of[instrument_id] != 0:
             book = &s.books[s.book_of[instrument_id]]

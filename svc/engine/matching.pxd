@@ -9,11 +9,13 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from svc.engine.emit cimport emit_order, emit_state, emit_trade
 from svc.engine.groups cimport group_of, is_own
 from svc.engine.levels cimport Cursor, first_level, next_level
+from svc.engine.positions cimport add_position, allowed_lots
 from svc.engine.queue cimport (
     append_order,
     detach_order,
     end_entering,
     end_resting,
+    flags_of,
     is_iceberg,
     is_market,
     limit_of,
@@ -35,6 +37,7 @@ from svc.engine.records cimport (
     CANCEL_INCOMING,
     CANCEL_BOTH,
     FOK,
+    FLAG_REDUCE_ONLY,
     FOK_BUDGET,
     FOK_NOT_FILLABLE,
     GTC,
@@ -46,6 +49,7 @@ from svc.engine.records cimport (
     ORDER_REDUCED,
     PRICE_BAND,
     PRICE_COLLAR,
+    REDUCE_ONLY,
     SELF_TRADE,
     SELF_TRADE_DECREMENT,
     STOP_MARKET,
@@ -140,8 +144,9 @@ cdef inline int64_t entry_limit(
 cdef inline int64_t lots_for(
     const State *s, const Level *level, const Order *taker, bint *blocked
 ) noexcept nogil:
-    # What of a level others than the taker would fill. Up to its own order the taker meets the
-    # peaks alone: what is hidden comes behind it.
+    # What of a level others than the taker would fill, without reduce-only orders, which may have
+    # nothing to reduce. Up to its own order the taker meets the peaks alone: what is hidden comes
+    # behind it.
     cdef uint32_t index = level.head
     cdef int64_t total = 0
     cdef int64_t peaks = 0
@@ -149,7 +154,10 @@ cdef inline int64_t lots_for(
     cdef const Order *maker
     while index != 0:
         maker = &s.orders[index]
-        if not is_own(s, taker, group, maker.account_id):
+        if stp_of(taker) == STP_NONE or not is_own(s, taker, group, maker.account_id):
+            if flags_of(maker) & FLAG_REDUCE_ONLY:
+                index = maker.next
+                continue
             total += maker.remaining
             peaks += visible_of(s, maker)
         elif stp_of(taker) != CANCEL_RESTING:
@@ -175,7 +183,7 @@ cdef inline uint32_t whole_fill_refusal(
         if level.key < limit_key:
             break
         lots = level.total
-        if stp_of(taker) != STP_NONE:
+        if stp_of(taker) != STP_NONE or book.perpetual:
             lots = lots_for(s, level, taker, &blocked)
         lots = min(lots, missing)
         missing -= lots
@@ -211,6 +219,14 @@ cdef inline void note_trade(Book *book, int64_t price) noexcept nogil:
     book.last_price = price
 
 
+cdef inline void note_positions(
+    State *s, const Book *book, const Order *taker, const Order *maker, int64_t lots
+) noexcept nogil:
+    cdef int64_t signed_lots = lots if side_of(taker) == BUY else -lots
+    add_position(s, taker.account_id, book.instrument_id, signed_lots)
+    add_position(s, maker.account_id, book.instrument_id, -signed_lots)
+
+
 cdef inline void trade(
     State *s, Book *book, uint32_t level_index, Order *taker, uint32_t index, int64_t lots
 ) noexcept nogil:
@@ -224,6 +240,8 @@ cdef inline void trade(
     maker.cumulative += lots
     level.total -= lots
     note_trade(book, price)
+    if book.perpetual:
+        note_positions(s, book, taker, maker, lots)
     emit_trade(s, book.instrument_id, taker, maker, price, lots)
     if is_iceberg(s, maker):
         s.extensions[maker.extension].visible -= lots
@@ -297,6 +315,14 @@ cdef inline uint32_t sweep(
         index = s.levels[best].head
         if may_self_trade or not is_own(s, taker, group, s.orders[index].account_id):
             lots = min(taker.remaining, visible_of(s, &s.orders[index]))
+            if book.perpetual:
+                lots = allowed_lots(s, book, side_of(taker), taker, lots)
+                if lots == 0:
+                    return REDUCE_ONLY
+                lots = allowed_lots(s, book, 3 - side_of(taker), &s.orders[index], lots)
+                if lots == 0:
+                    end_resting(s, REDUCE_ONLY, ORDER_CANCELED, index)
+                    continue
             if budget != 0:
                 lots = min(lots, left // price_of(&s.levels[best]))
                 left -= lots * price_of(&s.levels[best])
@@ -342,6 +368,9 @@ cdef inline void enter(
     cdef Order *order = &s.orders[index]
     cdef int64_t limit_key, band_key
     cdef uint32_t reason
+    if book.perpetual and allowed_lots(s, book, side_of(order), order, 1) == 0:
+        end_entering(s, REDUCE_ONLY, ORDER_CANCELED, book.instrument_id, index, price)
+        return
     if is_market(order) and opposite_of(book, order).best == 0:
         end_entering(s, NO_LIQUIDITY, ORDER_CANCELED, book.instrument_id, index, price)
         return

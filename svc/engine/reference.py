@@ -40,6 +40,7 @@ from svc.engine.reference_rules import (
     is_valid_definition,
     market_limit,
     order_record,
+    position_record,
     reaches,
     refusal_of_new,
     replace_refusal,
@@ -48,7 +49,7 @@ from svc.engine.reference_rules import (
 )
 
 MAX_LEVEL_LOTS = 1 << 62
-_MARKET_RECORD = struct.Struct("<B7xIiQQqqqqq56x")
+_MARKET_RECORD = struct.Struct("<B7xIiQQqqqqqq48x")
 
 
 class ReferenceEngine(EventLog):
@@ -110,13 +111,21 @@ class ReferenceEngine(EventLog):
 
     def state_records(self) -> bytes:
         """The whole state as records."""
+        positions = [
+            (instrument_id, account, lots)
+            for instrument_id, book in sorted(self._books.items())
+            for account, lots in sorted(book.positions.items())
+            if lots
+        ]
         records = [
             _MARKET_RECORD.pack(
                 1, SEMANTIC_VERSION, 0, self.sequence, self.running_hash, self.time_ns,
                 self.trades, len(self._books), len(self._orders), len(self._groups),
+                len(positions),
             )
         ]  # fmt: skip
         records.extend(group_record(*membership) for membership in sorted(self._groups.items()))
+        records.extend(position_record(*position) for position in positions)
         for instrument_id, book in sorted(self._books.items()):
             records.append(instrument_record(book))
             records.append(self.orders(instrument_id))
@@ -329,6 +338,9 @@ class ReferenceEngine(EventLog):
 
     def _enter(self, book: Book, order: Order, budget: int) -> None:
         makers = book.opposite(order.side)
+        if book.allowed_lots(order, 1) == 0:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
+            return
         is_market = order.order_type in MARKETS
         if is_market and not makers:
             self._end(order, EventKind.ORDER_CANCELED, Reason.NO_LIQUIDITY)
@@ -391,7 +403,13 @@ class ReferenceEngine(EventLog):
                 return Reason.PRICE_BAND
             own = is_own(self._groups, taker.account_id, maker.account_id)
             if not own or taker.stp_mode == SelfTradeMode.NONE:
-                lots = min(taker.remaining, maker.visible)
+                lots = book.allowed_lots(taker, min(taker.remaining, maker.visible))
+                if lots == 0:
+                    return Reason.REDUCE_ONLY
+                lots = book.allowed_lots(maker, lots)
+                if lots == 0:
+                    self._end(maker, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
+                    continue
                 if budget:
                     lots = min(lots, left // maker.price)
                     left -= lots * maker.price
@@ -428,6 +446,10 @@ class ReferenceEngine(EventLog):
             book.price_before = book.last_price
         book.traded.append(maker.price)
         book.last_price = maker.price
+        if book.definition.perpetual:
+            signed = lots if taker.side == Side.BUY else -lots
+            book.positions[taker.account_id] += signed
+            book.positions[maker.account_id] -= signed
         self._emit_order(
             EventKind.TRADE, Reason.NONE, taker, lots, price_ticks=maker.price,
             maker_order_id=maker.order_id, maker_account_id=maker.account_id,

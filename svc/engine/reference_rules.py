@@ -6,6 +6,7 @@ Pure functions of an order, a book and a command. Invariant: none of them change
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 _OPEN = (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY)
 _INSTRUMENT_RECORD = struct.Struct("<BBBxxxxxIiqqqqIIqiI56x")
 _GROUP_RECORD = struct.Struct("<B15xqq96x")
+_POSITION_RECORD = struct.Struct("<B7xI4xqq96x")
 _ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqq24x")
 
 
@@ -81,6 +83,15 @@ class Book:
     """Prices of the trades of the command that runs."""
     price_before: int = 0
     """Last price before the first of them."""
+    positions: Counter[int] = field(default_factory=Counter)
+    """Net lots by account, of the trades made while this was a perpetual."""
+
+    def allowed_lots(self, order: Order, lots: int) -> int:
+        """How many of `lots` an order may trade: a reduce-only one no more than its position."""
+        if not order.flags & Flag.REDUCE_ONLY or not self.definition.perpetual:
+            return lots
+        held = self.positions[order.account_id]
+        return max(0, min(-held if order.side == Side.BUY else held, lots))
 
     def queue(self, order: Order) -> list[Order]:
         """Where an order stands or belongs: its side, or the stops of its side."""
@@ -170,7 +181,7 @@ def is_known_shape(c: Command) -> bool:
         and OrderType.LIMIT <= c.order_type <= OrderType.STOP_MARKET
         and TimeInForce.GTC <= c.tif <= TimeInForce.FOK_BUDGET
         and SelfTradeMode.NONE <= c.stp_mode <= SelfTradeMode.DECREMENT_AND_CANCEL
-        and c.flags in (Flag.NONE, Flag.POST_ONLY)
+        and not c.flags & ~(Flag.POST_ONLY | Flag.REDUCE_ONLY)
         and c.version > 0
         and not (c.trail_offset_ticks or c.new_order_id or c.stp_group)
     )
@@ -189,13 +200,15 @@ def is_by_amount(c: Command) -> bool:
 def is_consistent(c: Command) -> bool:
     """Whether the fields of a NEW command agree with each other."""
     is_stop = c.order_type in STOPS
-    if (is_stop and (c.trigger_ticks <= 0 or c.flags)) or (not is_stop and c.trigger_ticks):
+    post_only = c.flags & Flag.POST_ONLY
+    if (is_stop and (c.trigger_ticks <= 0 or post_only)) or (not is_stop and c.trigger_ticks):
         return False
     if (
-        c.cap_ticks < 0
+        (c.flags & Flag.REDUCE_ONLY and c.tif == TimeInForce.FOK)
+        or c.cap_ticks < 0
         or not 0 <= c.display_lots <= c.quantity_lots
         or (c.tif == TimeInForce.GTD) != (c.expire_ns != 0)
-        or (c.tif not in RESTS and (c.flags or c.display_lots))
+        or (c.tif not in RESTS and (post_only or c.display_lots))
     ):
         return False
     if c.order_type in MARKETS:
@@ -204,7 +217,8 @@ def is_consistent(c: Command) -> bool:
     if c.cap_ticks and c.price_ticks and not reaches(c.side, c.cap_ticks, c.price_ticks):
         return False
     if c.tif == TimeInForce.FOK_BUDGET:
-        return c.order_type == OrderType.LIMIT and c.budget > 0 and c.price_ticks >= 0
+        is_plain = c.order_type == OrderType.LIMIT and not c.flags
+        return is_plain and c.budget > 0 and c.price_ticks >= 0
     return c.budget == 0 and c.price_ticks > 0
 
 
@@ -236,6 +250,8 @@ def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of 
         return Reason.QUANTITY_OUT_OF_RANGE
     if not is_consistent(c):
         return Reason.INVALID_COMMAND
+    if c.flags & Flag.REDUCE_ONLY and not book.definition.perpetual:
+        return Reason.REDUCE_ONLY
     if c.order_id in live:
         return Reason.DUPLICATE_ORDER_ID
     if not admits(book, c):
@@ -309,26 +325,31 @@ def replace_refusal(  # noqa: PLR0911  a rule a line, and their order is part of
 def whole_fill_refusal(
     book: Book, groups: Mapping[int, int], order: Order, limit: int, budget: int
 ) -> Reason:
-    """Why an order cannot fill whole at once: plays the sweep on copies of the makers."""
+    """Why an order cannot fill whole at once: plays the sweep on copies of the makers.
+
+    Reduce-only orders of others do not count: they may have nothing to reduce.
+    """
     queue = [
-        [maker.price, maker.visible, maker.remaining, maker.display, maker.account_id]
+        [maker.price, maker.visible, maker.remaining, maker.display, maker.account_id, maker.flags]
         for maker in book.opposite(order.side)
     ]
     missing, cost = order.remaining, 0
     while missing and queue and reaches(order.side, limit, queue[0][0]):
-        price, visible, remaining, display, account = queue.pop(0)
+        price, visible, remaining, display, account, flags = queue.pop(0)
         is_met = order.stp_mode != SelfTradeMode.NONE
         if is_met and is_own(groups, order.account_id, account):
             if order.stp_mode == SelfTradeMode.CANCEL_RESTING:
                 continue
             break
+        if flags & Flag.REDUCE_ONLY:
+            continue
         lots = min(missing, visible)
         missing -= lots
         cost += lots * price
         if remaining > lots:
             behind = sum(1 for maker in queue if maker[0] == price)
             peak = min(display, remaining - lots)
-            queue.insert(behind, [price, peak, remaining - lots, display, account])
+            queue.insert(behind, [price, peak, remaining - lots, display, account, flags])
     if missing:
         return Reason.FOK_NOT_FILLABLE
     if order.tif == TimeInForce.FOK_BUDGET:
@@ -350,6 +371,11 @@ def instrument_record(book: Book) -> bytes:
 def group_record(account_id: int, group: int) -> bytes:
     """GROUP record of the state."""
     return _GROUP_RECORD.pack(4, account_id, group)
+
+
+def position_record(instrument_id: int, account_id: int, lots: int) -> bytes:
+    """POSITION record of the state."""
+    return _POSITION_RECORD.pack(5, instrument_id, account_id, lots)
 
 
 def order_record(order: Order) -> bytes:

@@ -144,6 +144,11 @@ cdef struct Membership:
     int64_t account_id
     int64_t group
 
+cdef struct Position:
+    int64_t account_id
+    int64_t lots
+    uint32_t instrument_id
+
 cdef struct Deadline:
     int64_t expire_ns
     int64_t order_id
@@ -176,6 +181,10 @@ cdef struct State:
     uint32_t group_bits
     uint32_t group_used
     uint32_t group_count
+    Position *positions
+    uint32_t position_bits
+    uint64_t position_used
+    uint64_t position_count
     Book *books
     uint32_t book_capacity
     uint32_t book_count

@@ -60,7 +60,7 @@ class Flow:
         self.live: list[int] = []
 
     def opening(self) -> list[Command | InstrumentCommand]:
-        """The instruments, the first with a collar and the second with a price band."""
+        """The instruments, the first with a collar, the second a perpetual with a price band."""
         return [
             InstrumentCommand(
                 instrument_id=i,
@@ -70,6 +70,7 @@ class Flow:
                 max_ticks=self.price * 2,
                 collar_bps=50 if i == 1 else 0,
                 band_bps=150 if i == 2 else 0,
+                perpetual=int(i == 2),
                 reference_price_ticks=self.price,
             )
             for i in range(1, self.instruments + 1)
@@ -109,6 +110,8 @@ class Flow:
             quantity_lots=quantity,
         )
         self.next_id += 1
+        if common.instrument_id == 2 and tif != TimeInForce.FOK_BUDGET and draw.random() < 0.25:
+            common = replace(common, flags=Flag.REDUCE_ONLY)
         price = self.some_price()
         slack = draw.choice([0, 0, 1, 5]) * (1 if side == Side.BUY else -1)
         cap = price + slack if slack else 0
@@ -129,8 +132,8 @@ class Flow:
         if tif in (TimeInForce.GTC, TimeInForce.GTD):
             display = draw.choice([0, 0, 0, draw.randint(1, quantity)])
             flags = draw.choices([Flag.NONE, Flag.POST_ONLY], [5, 1])[0]
-            limit = replace(limit, display_lots=display, flags=flags)
-        if limit.flags == Flag.NONE and draw.random() < 0.25:
+            limit = replace(limit, display_lots=display, flags=limit.flags | flags)
+        if not limit.flags & Flag.POST_ONLY and draw.random() < 0.25:
             return self.stop(replace(limit, order_type=OrderType.STOP_LIMIT))
         return limit
 
