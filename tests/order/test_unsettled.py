@@ -41,6 +41,17 @@ async def test_room_is_given_in_the_order_in_which_it_was_asked_for() -> None:
     assert admitted == ["large", "small"]
 
 
+async def test_nobody_overtakes_who_waits() -> None:
+    room = Unsettled(4)
+    await room.take(3, None)
+    large = asyncio.create_task(room.take(2, None))
+    await asyncio.sleep(0)
+    with pytest.raises(DomainError):
+        await room.take(1, 0)  # it would fit
+    room.give_back(3)
+    await large
+
+
 async def test_a_list_larger_than_the_limit_goes_alone() -> None:
     room = Unsettled(2)
     await room.take(5, 0)
