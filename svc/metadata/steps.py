@@ -1,7 +1,7 @@
 """Exact steps and units of an instrument: decimals in, whole numbers out.
 
 Keeps: a lot, and a tick times a lot, are whole numbers of ledger units, so that no trade ever
-needs rounding (DESIGN: exact numbers). Pure.
+needs rounding. Pure.
 """
 
 from dataclasses import dataclass, replace

@@ -2,7 +2,7 @@
 
 Owns the rules that depend on the state of the market, the reference price and the time. Keeps:
 every order that passes carries a cap (buy) or floor (sell) fixed here, and every budget leaves
-room for the fee (DESIGN: a hold covers the fill). Pure.
+room for the fee: a hold covers the fill. Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The states of an order and what moves it from one to the next.
 
-Owns the table of 002 as DECISIONS.md ("order states") completes it. Keeps: a final state is never
+Owns the table of the specification with what it leaves open. Keeps: a final state is never
 left, a partial fill never hides a pending request, and what the table does not name is refused
 (NotApplicableError), never guessed. Pure; numbers are those of `trading.v1.OrderStatus`.
 """

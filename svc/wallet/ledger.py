@@ -139,7 +139,7 @@ class Ledger:
                 yield hold.added
 
     def _lock_replace(self, ask: HoldAsk, current: Hold | None, now_unix_ns: int) -> int | Refusal:
-        """Locks beside an order's hold what its next version may need (DESIGN.md 7)."""
+        """Locks beside an order's hold what its next version may need."""
         if current is None or current.state not in LIVE:
             return refusal(
                 "ORDER_NOT_HELD",

@@ -1,7 +1,7 @@
 """The arithmetic of holds and fees: one function each, exact, in ledger units of an asset.
 
 Invariant: a hold covers its fills. For every sequence of fills at or below the cap, each fee
-rounded towards zero for itself, what a fill releases is at least what it costs (DESIGN.md 3, 7).
+rounded towards zero for itself, what a fill releases is at least what it costs.
 
     H(r) = ceil(v(r) * (1 + rate)), v(r) = cap * r * units, so for a fill of l lots
     H(r) - H(r - l) = v(l) + ceil(x) - ceil(x - d) with x = v(r) * rate, d = v(l) * rate, and
@@ -63,7 +63,7 @@ def added_buy_hold(
     quote_units: int,
     rate_ppm: int,
 ) -> int:
-    """Quote to lock beside a buy's hold before it is replaced (DESIGN.md 7).
+    """Quote to lock beside a buy's hold before it is replaced.
 
     ``old_lots`` and ``lots`` are what remains before and after, both as of now: f lots may still
     fill at the old cap, and then the hold H(old cap, old_lots - f) with what is added must cover
