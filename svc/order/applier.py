@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import grpc
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 from wallet.v1 import wallet_pb2_grpc
@@ -41,6 +42,12 @@ MOST_BATCHES_AHEAD = 256
 
 _SETTLE_TIMEOUT_S = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Faults of a transaction that the next try may not meet.
+_PASSING = (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
+# What a piece of the log can do wrong: it stops the market, and must not end the process, which
+# would only begin it again.
+_UNAPPLICABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, AssertionError, LookupError)
 
 _log = get_logger("order.applier")
 
@@ -102,6 +109,8 @@ class Applier:
         except grpc.aio.AioRpcError as error:
             await self._patience.failed(str(from_rpc(error)))
         except DISCONNECTED as error:
+            await self._patience.failed(repr(error))
+        except _PASSING as error:
             await self._patience.failed(repr(error))
         except store.PositionMovedError as error:
             await self._patience.failed(str(error))
@@ -180,7 +189,13 @@ class Applier:
         while True:
             piece, started_ns = await settled.get()
             with self._metrics.stage("apply"):
-                await self._apply_piece(piece)
+                try:
+                    await self._apply_piece(piece)
+                except _UNAPPLICABLE as error:
+                    if isinstance(error, (*DISCONNECTED, *_PASSING)):
+                        raise
+                    _log.exception("event_not_applied", error, market=self._market.id)
+                    raise UnfitError(piece.to.sequence, f"up to it: {error!r}") from error
             self._metrics.took("process_fill", self._clock.monotonic_ns() - started_ns)
 
     async def _apply_piece(self, piece: Piece) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from svc.kit.errors import DomainError
 from svc.order.lifecycle import Status
 from svc.order.terms import Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An item that succeeded: the order it made or named, and the order's state right after."""
 
     order_id: int
@@ -42,7 +42,7 @@ class Create:
     key: Key | None
     trace_id: str
     deadline_s: float | None
-    """Reading of the loop's clock after which nobody waits for the answer; None: no deadline."""
+    """Reading of time.monotonic after which nobody waits for the answer; None: no deadline."""
     taken: bool = False
     """Whether room was taken for it and nobody has answered for that room yet."""
     order_id: int = 0

@@ -8,6 +8,7 @@ their own, one after the other, so log order is the order in which asks came.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -138,7 +139,7 @@ class Intake:
     def _enter(self, asks: list[Ask]) -> Counter[int]:
         """Counts by market the orders whose room is the batch's now; answers who came too late."""
         entered = Counter[int]()
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         for ask in asks:
             if type(ask) is Create:
                 if not ask.taken:
@@ -301,7 +302,7 @@ def _patience_s(create: Create) -> float | None:
     """How long an order may wait for room: three quarters of its time, the rest is to accept it."""
     if create.deadline_s is None:
         return None
-    left_s = create.deadline_s - asyncio.get_running_loop().time()
+    left_s = create.deadline_s - time.monotonic()
     return max(0, left_s * 3 / 4)
 
 

@@ -14,12 +14,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import grpc
 from engine.v1 import records_pb2
 
 from svc.kit import ids, outbox
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
-from svc.kit.errors import DomainError, failed_precondition, not_found, unavailable
+from svc.kit.errors import (
+    INTERNAL_TEXT,
+    DomainError,
+    failed_precondition,
+    not_found,
+    unavailable,
+)
 from svc.kit.log import get_logger
 from svc.order import intake_store, wire
 from svc.order.asks import Answer, Ask, Cancel, Create, Result
@@ -41,6 +48,8 @@ _COLLISIONS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.QueryCanceledError,
 )
+
+_UNSTORABLE = (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _log = get_logger("order.intake")
 
@@ -81,9 +90,24 @@ class Committer:
     async def commit(self, asks: Sequence[Ask]) -> Counter[int]:
         """Decides every ask; how many orders of each market were accepted.
 
-        Waits while the database is away: only it knows what became of a batch. Raises what is no
-        collision and no disconnection, and then nothing was committed.
+        Waits while the database is away: only it knows what became of a batch. What it cannot
+        store at all fails the one ask that it came with, INTERNAL, and none beside it.
         """
+        try:
+            return await self._commit(asks)
+        except _UNSTORABLE as error:
+            _log.exception("batch_not_stored", error, asks=len(asks))
+        accepted = Counter[int]()
+        for ask in [ask for ask in asks if ask.result is None]:
+            try:
+                accepted += await self._commit([ask])
+            except _UNSTORABLE as error:
+                _log.exception("ask_not_stored", error, account_id=ids.to_uuid(ask.account_id))
+                ask.result = DomainError(grpc.StatusCode.INTERNAL, "NOT_STORED", INTERNAL_TEXT)
+        return accepted
+
+    async def _commit(self, asks: Sequence[Ask]) -> Counter[int]:
+        """One transaction for all. Raises one of _UNSTORABLE, and then nothing was committed."""
         before = {market.id: market.outbox_number for market in self._markets.values()}
         unknown: Attempt | None = None
         collided, rounds, pause_s = False, 0, _FIRST_PAUSE_S

@@ -138,13 +138,14 @@ def _key(
     text = text or header
     if not text:
         return None
-    if len(text) > _LONGEST_KEY:
+    if len(text) > _LONGEST_KEY or not text.isprintable():
+        rule = f"at most {_LONGEST_KEY} printable characters"
         raise invalid(
             "INVALID_FIELD",
-            f"The idempotency key has {len(text)} characters, at most {_LONGEST_KEY} are taken.",
+            f"The idempotency key must be {rule}; it has {len(text)}.",
             field="idempotency_key",
             value=text[:100],
-            rule="string.max_len",
+            rule=rule,
         )
     request.ClearField("idempotency_key")  # the digest is of all else
     return Key(text, wire.request_digest(request))

@@ -30,6 +30,10 @@ class Session:
         except DISCONNECTED:
             connection.terminate()
             raise
+        except asyncpg.InterfaceError as error:
+            if connection.is_closed():
+                raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

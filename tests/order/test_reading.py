@@ -86,8 +86,17 @@ def test_two_keys_that_differ_are_refused() -> None:
     with pytest.raises(DomainError) as refused:
         create(limit(idempotency_key="a"), "b")
     assert refused.value.reason == "IDEMPOTENCY_KEYS_DIFFER"
-    with pytest.raises(DomainError, match="129 characters"):
-        create(limit(), "x" * 129)
+
+
+@pytest.mark.parametrize("key", ["x" * 129, "a\0", "a\n"])
+def test_a_key_is_printable_and_not_too_long(key: str) -> None:
+    for request, header in ((limit(), key), (limit(idempotency_key=key), "")):
+        with pytest.raises(DomainError) as refused:
+            create(request, header)
+        assert (refused.value.reason, refused.value.metadata["field"]) == (
+            "INVALID_FIELD",
+            "idempotency_key",
+        )
 
 
 def test_a_cancel_and_an_order_under_one_key_are_different_requests() -> None:

@@ -282,3 +282,36 @@ async def test_a_commit_that_nobody_heard_of_is_found_and_not_repeated(
         await trader.until(results[0].order_id, "CANCELED")
         assert (await trader.list()).pagination.total == 12
         await running.balanced()
+
+
+async def test_what_the_database_cannot_store_fails_alone(world: World) -> None:
+    async with world.run() as running, running.tables() as tables:
+        await running.opened()
+        trader = await running.trader()
+        await tables.execute(
+            "ALTER TABLE open_orders ADD CHECK (client_order_id IS DISTINCT FROM 'poison')"
+        )
+        items = [Item(create=limit(price="50000", client_order_id=x)) for x in ("a", "poison", "b")]
+        results = await trader.submit(*items)
+        assert [result.error.reason for result in results] == ["", "NOT_STORED", ""]
+        assert results[1].error.message == "Internal error."
+        await running.settled()
+        assert (await trader.list()).pagination.total == 2
+        await running.released(2)
+        await running.balanced()
+
+
+async def test_events_that_the_database_cannot_store_stop_the_market(world: World) -> None:
+    async with world.run() as running, running.tables() as tables:
+        await running.opened()
+        trader = await running.trader()
+        await tables.execute("ALTER TABLE trades ADD CONSTRAINT none CHECK (quantity < 0)")
+        await trader.place(limit("SELL", "0.01", "61000"))
+        bought = await trader.place(limit("BUY", "0.01", "61000"))
+        found = await until(running.progress, lambda progress: len(progress.stops) > 0)
+        assert "CheckViolationError" in found.stops[0].message
+        await tables.execute("ALTER TABLE trades DROP CONSTRAINT none")
+        resolve = order_pb2.ResolveStopRequest(market=MARKET, kind=Stop.EVENT)
+        await running.markets.ResolveStop(resolve)
+        await trader.until(bought, "FILLED")
+        await running.balanced()
