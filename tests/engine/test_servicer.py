@@ -11,7 +11,17 @@ from prometheus_client import CollectorRegistry
 
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch
-from svc.engine.records import InstrumentCommand, MarketState, pack_commands
+from svc.engine.records import (
+    Command,
+    CommandKind,
+    InstrumentCommand,
+    MarketState,
+    OrderType,
+    SelfTradeMode,
+    Side,
+    TimeInForce,
+    pack_commands,
+)
 from svc.engine.servicer import HEARTBEAT_NS, EngineServicer
 from svc.engine.writer import Figures, MarketWriter
 from svc.kit.clock import FakeClock
@@ -62,15 +72,23 @@ def definition(number: int) -> Batch:
     return numbered(pack_commands([command]), number)
 
 
+def order(number: int) -> Batch:
+    """A batch with one order that rests."""
+    command = Command(
+        CommandKind.NEW, side=Side.BUY, order_type=OrderType.LIMIT, tif=TimeInForce.GTC,
+        stp_mode=SelfTradeMode.NONE, instrument_id=1, version=1, order_id=number, account_id=1,
+        price_ticks=900, quantity_lots=1,
+    )  # fmt: skip
+    return numbered(command.pack(), number)
+
+
 async def test_a_follower_of_instruments_learns_how_far_it_has_come_while_others_trade(
     led: Led,
 ) -> None:
-    first, *others = list(flow_batches(3, 30))
-    await led.submit(first)
+    await led.submit(next(flow_batches(3, 30)))
     stream = led.follow(instruments_only=True)
     assert (await anext(stream)).batch.events[0].HasField("instrument_changed")
-    orders = others[:10]
-    await led.submit(*orders)
+    await led.submit(*(order(number) for number in range(2, 12)))
     led.clock.advance(HEARTBEAT_NS)
     assert (await anext(stream)).heartbeat.position.sequence == 2
     led.clock.advance(HEARTBEAT_NS)
@@ -78,8 +96,8 @@ async def test_a_follower_of_instruments_learns_how_far_it_has_come_while_others
     assert told.heartbeat.position == led.writer.position()
     assert told.heartbeat.position.sequence > 2
     resumed = led.follow(instruments_only=True, after=told.heartbeat.position)
-    await led.submit(definition(len(orders) + 2))
-    assert (await anext(resumed)).batch.events[0].instrument_id == 100 + len(orders) + 2
+    await led.submit(definition(12))
+    assert (await anext(resumed)).batch.events[0].instrument_id == 112
 
 
 async def test_the_heartbeat_of_a_follower_that_stands_behind_names_where_it_stands(

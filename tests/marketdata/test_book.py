@@ -57,8 +57,7 @@ def snapshot(engine: ReferenceEngine, instruments: int = 2) -> list[engine_pb2.L
             display_lots=order.display,
         )
         for number in range(1, instruments + 1)
-        for side in (Side.BUY, Side.SELL)
-        for order in books[number].side(side)
+        for order in books[number].live()
     ]
 
 
