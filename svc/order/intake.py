@@ -161,6 +161,7 @@ class Intake:
         except DISCONNECTED as error:
             _log.warning("database_away", error=repr(error))
             _answer(asks, unavailable("DATABASE_UNAVAILABLE", "Orders cannot be stored now."))
+            await self._recall.finish(asks)
             return Counter()
         creates = _open(creates)
         if creates:

@@ -62,6 +62,12 @@ class Market:
     """Counts what this process has done to the stops: rows read meanwhile are out of date."""
     _log_sequence: int = 0
 
+    @property
+    def pending(self) -> int:
+        """Batches of the outbox that are not known to be in the log."""
+        known = max(self.handed_over_number, self.applied.batch_number)
+        return max(0, self.outbox_number - known)
+
     def condition(self, instrument_id: int) -> Condition:
         """What the log has said of an instrument; UNKNOWN before it said anything."""
         return self.conditions.get(instrument_id) or Condition()

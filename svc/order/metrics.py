@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from svc.order.asks import Create
+from svc.order.market import Market
 from svc.order.terms import OrderType, Side
 
 _BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 200, 500, 1_000, 2_500, 5_000)
@@ -42,11 +43,15 @@ class Metrics:
             buckets=_BUCKETS_MS,
             registry=registry,
         )
-        self.outbox_pending = Gauge(
+        self._pending = Gauge(
             "outbox_pending_gauge",
-            "Command batches that are committed and not yet in the log.",
+            "Command batches that are committed and not known to be in the log.",
             registry=registry,
         )
+
+    def watch_outbox(self, market: Market) -> None:
+        """Shows what of the market's outbox waits, whenever the figures are read."""
+        self._pending.set_function(lambda: market.pending)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -170,7 +170,6 @@ class Relay:
                 window.made_ns.append((row.number, row.created_ns))
                 window.sent_number = row.number
                 await call.write(engine_pb2.SubmitRequest(batch=batch))
-            self._metrics.outbox_pending.set(len(window.made_ns))
             if not rows:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
@@ -188,7 +187,6 @@ class Relay:
                 window.room.release()
                 self._metrics.took("publish", max(0, now_ns - made_ns))
             self._market.handed_over(done.number, done.sequence)
-            self._metrics.outbox_pending.set(len(window.made_ns))
 
     async def _stop(self, error: StoppedError) -> None:
         """Hands nothing over any more, until an operator has resolved it."""

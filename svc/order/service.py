@@ -57,6 +57,7 @@ class OrderService:
         self._catalog = Catalog(metadata, runtime.database)
         self._market = Market(MARKET, Unsettled(settings.order_max_unsettled))
         self._markets = {MARKET: self._market}
+        self._metrics.watch_outbox(self._market)
         self._stops = Stops(runtime.database)
         self._queries = Queries(runtime.database, runtime.redis())
         self._session = Session(runtime.database)

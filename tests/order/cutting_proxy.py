@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that can lose the answer to a commit."""
+"""A way to PostgreSQL that can lose the answer to a commit, or lead nowhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _CHUNK = 1 << 16
 
 
 class CuttingProxy:
-    """Passes everything on; when armed, the next commit of an outbox row is heard by nobody."""
+    """Passes everything on.
+
+    When `armed`, the next commit of an outbox row is heard by nobody. While `closed_to` names a
+    user, that user gets no connection, and none of his goes on.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
         """`url` is that of the server, which listens on a Unix socket."""
@@ -25,6 +29,7 @@ class CuttingProxy:
         self._listens = folder / SOCKET
         self._tasks: set[asyncio.Task[None]] = set()
         self.armed = False
+        self.closed_to = ""
         self.cuts = 0
 
     @asynccontextmanager
@@ -46,9 +51,12 @@ class CuttingProxy:
         there, back = await asyncio.open_unix_connection(self._server)
         cut = asyncio.Event()
         answers = asyncio.create_task(self._answers(there, writer, cut))
-        appends = False
+        appends, user = False, b""
         try:
             while chunk := await reader.read(_CHUNK):
+                user = user or chunk  # the first message names him
+                if self.closed_to and self.closed_to.encode() in user:
+                    break
                 appends = appends or _APPEND in chunk
                 if self.armed and appends and _COMMIT in chunk:
                     self.armed = False

@@ -94,3 +94,13 @@ def test_an_append_wakes_the_relay() -> None:
     assert not seen.appended.is_set()
     seen.see(Position(), {}, {}, 2, 0)
     assert seen.appended.is_set()
+
+
+def test_what_waits_in_the_outbox_is_counted_from_whatever_is_known_last() -> None:
+    seen = market()
+    seen.see(OLD, {}, {}, 7, 0)
+    assert seen.pending == 5
+    seen.handed_over(6, 20)
+    assert seen.pending == 1
+    seen.handed_over(8, 30)
+    assert seen.pending == 0

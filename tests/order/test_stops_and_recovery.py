@@ -284,6 +284,30 @@ async def test_a_commit_that_nobody_heard_of_is_found_and_not_repeated(
         await running.balanced()
 
 
+async def test_without_its_database_nothing_is_accepted_and_keys_stay_free(
+    world: World, servers_folder: Path
+) -> None:
+    folder = servers_folder / "closing"
+    folder.mkdir()
+    proxy = CuttingProxy(world.postgres_url, folder)
+    world.postgres_url = proxy.url
+    async with proxy.run(), world.run() as running:
+        await running.opened()
+        trader = await running.trader()
+        proxy.closed_to = "svc_order"
+        keyed = limit(price="50000", idempotency_key="once")
+        (result,) = await trader.submit(Item(create=keyed))
+        assert result.error.reason == "DATABASE_UNAVAILABLE"
+        waiting = asyncio.create_task(trader.submit(Item(create=limit(price="50001"))))
+        await until(lambda: trader.balance("USDT"), lambda balance: balance.locked != "0")
+        proxy.closed_to = ""
+        (result,) = await waiting  # its funds were held: only the database knew what became of it
+        assert result.order_id
+        await trader.place(limit(price="50002", idempotency_key="once"))
+        assert (await trader.list()).pagination.total == 2
+        await running.balanced()
+
+
 async def test_what_the_database_cannot_store_fails_alone(world: World) -> None:
     async with world.run() as running, running.tables() as tables:
         await running.opened()
