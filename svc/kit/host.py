@@ -91,7 +91,6 @@ class HostedService:
     async def stop(self) -> None:
         """Lets no more calls in, waits for those that are open, then stops the service."""
         await self._pipeline.close(CALL_GRACE_S)
-        await self._rpc.stop()
         if not self._begun:
             return
         try:
@@ -101,7 +100,8 @@ class HostedService:
             self._log.exception("stop_failed", error)
 
     async def close(self) -> None:
-        """Closes the HTTP port, which tells of the stop until its end."""
+        """Closes both ports, which until then tell callers and probes of the stop."""
+        await self._rpc.stop()
         await self._probes.stop()
 
 
@@ -161,14 +161,13 @@ class Host:
         await asyncio.sleep(self._settings.drain_ms / 1000)
         for hosted in reversed(self._services.values()):
             await hosted.stop()
+        await asyncio.gather(*(hosted.close() for hosted in self._services.values()))
         for channel in self._channels:
             await channel.close(None)
         for database in self._databases.values():
             await database.close()
         if self._redis is not None:
             await self._redis.aclose()
-        for hosted in self._services.values():
-            await hosted.close()
 
     def channel(self, caller: str, service: str) -> grpc.aio.Channel:
         """A channel to ``service`` with the identity of ``caller``, closed by stop()."""

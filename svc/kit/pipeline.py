@@ -165,8 +165,10 @@ class Pipeline:
 
     def _cut(self, calls: Iterable[Call]) -> None:
         for call in tuple(calls):
-            call.cut = True
-            call.task.cancel()
+            # One that is being cancelled already cleans up; a second blow would stop that.
+            if not call.task.cancelling():
+                call.cut = True
+                call.task.cancel()
 
     def not_open(self) -> DomainError:
         """The error of a call outside the time between start and stop."""
@@ -190,7 +192,11 @@ class Pipeline:
 
 
 class Requests:
-    """A handler's stream of requests, each checked as it is taken."""
+    """A handler's stream of requests, each checked as it is taken.
+
+    Its end is no proof that the caller wanted no more: over a socket gRPC shows a caller that went
+    away as one that is done, a moment before it cancels the handler.
+    """
 
     def __init__(self, requests: AsyncIterator[Message], pipeline: Pipeline) -> None:
         self._requests = requests

@@ -8,6 +8,7 @@ standard error says why in one message.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ async def _serve(
         await _first(starting, asked, host.failed)
         if starting.done():
             await starting
+            _settle()
             await _first(asked, host.failed)
     except Exception as error:  # noqa: BLE001 (whatever keeps a service from starting)
         log.get_logger(process).exception("start_failed", error)
@@ -70,6 +72,13 @@ async def _serve(
         return STOPPED
     sys.stderr.write(f"{process}: {host.failed.result()}\n")
     return FAILED
+
+
+def _settle() -> None:
+    # What was made up to here stays for good. Looking through it for garbage would stop the
+    # process for 70 ms each time; frozen it is never looked at again.
+    gc.collect()
+    gc.freeze()
 
 
 def _ask(asked: asyncio.Future[None]) -> None:

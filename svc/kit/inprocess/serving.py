@@ -32,8 +32,8 @@ async def serve(exchange: Exchange, method: Method, request: bytes | None) -> No
     incoming = context.requests() if request is None else request
     try:
         reply = await method.serve(incoming, cast("Context", context))
-    except grpc.aio.AbortError:
-        pass  # abort() has decided the status
+    except grpc.aio.BaseError:
+        pass  # abort() has decided the status, also when something was raised after it
     except asyncio.CancelledError:
         exchange.decide(Status(grpc.StatusCode.CANCELLED, "The server cancelled the call."))
     else:

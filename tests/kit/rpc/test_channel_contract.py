@@ -127,6 +127,43 @@ async def test_an_abort_by_the_handler_passes_as_it_is(wire: Wire) -> None:
     assert tuple(await call.trailing_metadata()) == (("x-more", "1"),)
 
 
+async def test_an_abort_stands_whatever_the_handler_raises_after_it(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(_request: Any, context: Any) -> Any:
+        try:
+            await context.abort(StatusCode.DATA_LOSS, "as I say")
+        except grpc.aio.AbortError:
+            raise ValueError("and more") from None
+
+    wire.handlers.place = handle
+    failed = await outcome(wire.engine().PlaceOrder(place()))
+    assert failed == Outcome(StatusCode.DATA_LOSS, "as I say", ())
+    await wire.pipeline.close(0)
+    assert "never retrieved" not in caplog.text
+
+
+async def test_both_sides_are_called_back_once_when_a_call_ends(wire: Wire) -> None:
+    ended: list[str] = []
+    both = asyncio.Semaphore(0)
+
+    def note(side: str) -> None:
+        ended.append(side)
+        both.release()
+
+    async def handle(_request: Any, context: Any) -> Any:
+        context.add_done_callback(lambda _: note("server"))
+        return placed(1)
+
+    wire.handlers.place = handle
+    call = wire.bare_engine().PlaceOrder(place(), metadata=wire.identity("order"))
+    call.add_done_callback(lambda _: note("client"))
+    await call
+    await both.acquire()
+    await both.acquire()
+    assert sorted(ended) == ["client", "server"]
+
+
 async def test_a_status_code_that_the_handler_sets_discards_its_reply(wire: Wire) -> None:
     async def handle(_request: Any, context: Any) -> Any:
         context.set_code(StatusCode.ABORTED)
@@ -191,17 +228,21 @@ async def test_the_handler_sees_how_much_time_is_left(wire: Wire) -> None:
 
 
 async def test_at_the_deadline_the_caller_is_told_and_the_handler_is_cancelled(wire: Wire) -> None:
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def handle(_request: Any, _context: Any) -> Any:
+        begun.set()
         try:
             await forever()
         finally:
             cancelled.set()
 
     wire.handlers.place = handle
-    failed = await outcome(wire.engine().PlaceOrder(place(), timeout=0.05))
-    assert (failed.code, failed.infos) == (StatusCode.DEADLINE_EXCEEDED, ())
+    for timeout_s in (0.05, 0.5, 5):  # until one is long enough for the call to arrive
+        failed = await outcome(wire.engine().PlaceOrder(place(), timeout=timeout_s))
+        assert (failed.code, failed.infos) == (StatusCode.DEADLINE_EXCEEDED, ())
+        if begun.is_set():
+            break
     await cancelled.wait()
 
 

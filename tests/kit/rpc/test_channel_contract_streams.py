@@ -139,25 +139,26 @@ async def test_a_plain_iterable_of_requests_does_as_well(wire: Wire) -> None:
 
 
 async def test_an_iterator_of_requests_that_raises_cancels_the_call(wire: Wire) -> None:
-    cancelled = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def handle(requests: Any, _context: Any) -> None:
         try:
             async for _ in requests:
-                pass
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
+                begun.set()
+        finally:
+            ended.set()
 
     async def requests() -> AsyncIterator[Any]:
         yield submit(1)
+        await begun.wait()
         raise ValueError("no more")
 
     wire.handlers.submit = handle
     stream = wire.engine().Submit(requests())
     with pytest.raises(asyncio.CancelledError):
         await stream.read()
-    await cancelled.wait()
+    await ended.wait()
+    assert stream.cancelled()
 
 
 async def test_a_stream_of_requests_gets_its_one_reply(wire: Wire) -> None:
@@ -308,9 +309,15 @@ async def test_leaving_a_stream_ends_its_handler_and_runs_its_finally(wire: Wire
 
 
 async def test_a_generators_finally_is_part_of_the_call(wire: Wire) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
+    begun, over = asyncio.Event(), asyncio.Event()
+    steps: list[str] = []
 
-    async def handle(_request: Any, _context: Any) -> AsyncIterator[Any]:
+    def note_the_end(_context: Any) -> None:
+        steps.append("the call is over")
+        over.set()
+
+    async def handle(_request: Any, context: Any) -> AsyncIterator[Any]:
+        context.add_done_callback(note_the_end)
         try:
             while True:
                 begun.set()
@@ -318,14 +325,14 @@ async def test_a_generators_finally_is_part_of_the_call(wire: Wire) -> None:
         finally:
             for _ in range(10):
                 await asyncio.sleep(0)
-            ended.set()
+            steps.append("cleaned up")
 
     wire.handlers.events = handle
     stream = wire.bare_engine().StreamEvents(EVENTS, metadata=wire.identity("order"))
     await begun.wait()
     stream.cancel()
-    await wire.pipeline.close(60)
-    assert ended.is_set()
+    await over.wait()
+    assert steps == ["cleaned up", "the call is over"]
 
 
 async def test_cancelling_a_reader_ends_the_handler(wire: Wire) -> None:
@@ -351,9 +358,10 @@ async def test_cancelling_a_reader_ends_the_handler(wire: Wire) -> None:
 
 
 async def test_at_its_deadline_a_stream_ends_on_both_sides(wire: Wire) -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def handle(_request: Any, _context: Any) -> AsyncIterator[Any]:
+        begun.set()
         try:
             yield event()
             await forever()
@@ -361,10 +369,13 @@ async def test_at_its_deadline_a_stream_ends_on_both_sides(wire: Wire) -> None:
             ended.set()
 
     wire.handlers.events = handle
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        async for _ in wire.engine().StreamEvents(EVENTS, timeout=0.05):
-            pass
-    assert seen(raised.value).code is StatusCode.DEADLINE_EXCEEDED
+    for timeout_s in (0.05, 0.5, 5):  # until one is long enough for the call to arrive
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            async for _ in wire.engine().StreamEvents(EVENTS, timeout=timeout_s):
+                pass
+        assert seen(raised.value).code is StatusCode.DEADLINE_EXCEEDED
+        if begun.is_set():
+            break
     await ended.wait()
 
 

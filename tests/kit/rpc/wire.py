@@ -7,7 +7,7 @@ handlers it needs and calls them through generated stubs.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -54,8 +54,9 @@ class _Engine(engine_pb2_grpc.EngineServiceServicer):
 
     async def StreamEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
         assert self._handlers.events is not None
-        async for reply in self._handlers.events(request, context):
-            yield reply
+        async with aclosing(self._handlers.events(request, context)) as replies:
+            async for reply in replies:
+                yield reply
 
     async def Submit(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]
         # A coroutine that writes, where StreamEvents generates: gRPC and kit serve both forms,
