@@ -154,9 +154,10 @@ class Applier:
         request = engine_pb2.StreamEventsRequest(market=self._market.id, after=after)
         try:
             async for response in self._engine.StreamEvents(request):
-                self._patience.worked()
                 if response.HasField("batch"):
                     await arrived.put(response.batch)
+                elif response.heartbeat.position.sequence == self._market.applied.sequence:
+                    self._patience.worked()
         except grpc.aio.AioRpcError as error:
             raise stop_or_same(error) from error
 
@@ -196,6 +197,7 @@ class Applier:
                         raise
                     _log.exception("event_not_applied", error, market=self._market.id)
                     raise UnfitError(piece.to.sequence, f"up to it: {error!r}") from error
+            self._patience.worked()
             self._metrics.took("process_fill", self._clock.monotonic_ns() - started_ns)
 
     async def _apply_piece(self, piece: Piece) -> None:

@@ -27,6 +27,8 @@ REFRESH_S = 5.0
 """How often metadata is asked."""
 UNKNOWN_REFRESH_S = 1.0
 """An unknown symbol asks metadata before its time, but not more often than this."""
+TIMEOUT_S = 2.0
+"""How long metadata may take; then what is known goes on."""
 
 _log = get_logger("order.catalog")
 
@@ -91,7 +93,9 @@ class Catalog:
         """Asks metadata once. That it is away is logged and changes nothing."""
         self._asked_at = asyncio.get_running_loop().time()
         try:
-            listed = await self._metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+            listed = await self._metadata.ListInstruments(
+                metadata_pb2.ListInstrumentsRequest(), timeout=TIMEOUT_S
+            )
             scales = {asset.id: asset.ledger_scale for asset in listed.assets}
             instruments = [instrument_of(row, scales) for row in listed.instruments]
             changed = [row for row in instruments if self._by_id.get(row.id) != row]

@@ -90,6 +90,26 @@ async def test_too_many_unsettled_orders_wait_and_are_refused_while_cancels_pass
         await running.balanced()
 
 
+@pytest.mark.spec("cache-instrument", "pipe-4-instrument")
+async def test_orders_go_on_with_what_metadata_said_last(world: World) -> None:
+    account_id = (await open_with_trader(world)).account_id
+    async with world.run() as running:
+        trader = running.known(account_id)
+        placed = await trader.place(limit(price="50000"))
+        await trader.until(placed, "ACCEPTED")
+    async with world.run(without="metadata") as running:
+        trader = running.known(account_id)
+        assert (await trader.order(placed)).symbol == "BTC-USDT"
+        assert len((await trader.list(symbol="BTC-USDT")).data) == 1
+        off_tick = limit(price="50000.001")
+        assert (await refused(trader.place(off_tick))).reason == "PRICE_NOT_ON_TICK"
+        assert await reasons(trader, "50000") == ["RISK_CHECK_UNAVAILABLE"]  # risk keeps none
+        await trader.cancel(placed)
+    async with world.run() as running:
+        await running.known(account_id).until(placed, "CANCELED")
+        await running.balanced()
+
+
 async def test_everything_goes_on_after_a_restart(world: World) -> None:
     account_id = (await open_with_trader(world)).account_id
     async with world.run() as running:
