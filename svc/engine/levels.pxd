@@ -149,7 +149,9 @@ cdef inline void split_leaf(
     add_child(s, side, path, high_node.keys[0], high)
 
 
-cdef inline uint32_t make_level(State *s, uint32_t book, uint32_t which, int64_t key) noexcept nogil:
+cdef inline uint32_t make_level(
+    State *s, uint32_t book, uint32_t which, int64_t key
+) noexcept nogil:
     cdef uint32_t index = take_level(s)
     cdef Level *level = &s.levels[index]
     level.key = key
