@@ -16,7 +16,7 @@ import grpc
 from risk.v1 import risk_pb2, risk_pb2_grpc
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
-from svc.kit.errors import unavailable
+from svc.kit.errors import failed_precondition
 from svc.kit.process import run
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check
@@ -82,7 +82,7 @@ class Wallet(Guest, wallet_pb2_grpc.WalletServiceServicer):
         try:
             await self.risk.PreTradeCheck(risk_pb2.PreTradeCheckRequest())
         except grpc.aio.AioRpcError as error:
-            raise unavailable("ASKED_AS", error.details() or "") from error
+            raise failed_precondition("ASKED_AS", error.details() or "") from error
         return wallet_pb2.LockFundsResponse()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +35,7 @@ class Process:
     def __init__(self, folder: Path, endpoints: dict[str, Endpoint] | None = None) -> None:
         create_secrets(folder, ("risk", "wallet", "order", "mesh"))
         self.events: list[str] = []
+        self.hosts: list[Host] = []
         self.guests: dict[str, Guest] = {}
         self.settings = Settings(
             postgres_url=cast("Any", "postgresql:///none"),
@@ -49,7 +50,9 @@ class Process:
             "risk": partial(self._create, Risk),
             "wallet": partial(self._create, Wallet),
         }
-        return Host(names, self.settings, self.endpoints, clock, creates)
+        host = Host(names, self.settings, self.endpoints, clock, creates)
+        self.hosts.append(host)
+        return host
 
     def _create(self, guest: Callable[..., Any], runtime: Any) -> Any:
         made = self.guests[runtime.name] = guest(runtime, self.events)
@@ -57,9 +60,12 @@ class Process:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Process:
-    """Make what a host needs."""
-    return Process(tmp_path / "secrets")
+async def process(tmp_path: Path) -> AsyncIterator[Process]:
+    """Make what a host needs; stop every host, also those of a test that failed."""
+    made = Process(tmp_path / "secrets")
+    yield made
+    for host in made.hosts:
+        await host.stop()
 
 
 def wallet(host: Host, caller: str = "order") -> Any:
@@ -88,9 +94,8 @@ async def test_services_start_in_the_order_given_and_stop_in_the_reverse(process
 async def test_a_service_calls_another_of_its_process_under_its_own_name(process: Process) -> None:
     host = process.host("risk", "wallet")
     await host.start()
-    failed = await outcome(wallet(host).LockFunds(wallet_pb2.LockFundsRequest(), timeout=0.2))
+    failed = await outcome(wallet(host).LockFunds(wallet_pb2.LockFundsRequest()))
     assert "may not be called by wallet; it is for order" in failed.text
-    await host.stop()
 
 
 async def test_a_service_calls_another_process_as_it_calls_its_own(process: Process) -> None:
@@ -99,7 +104,7 @@ async def test_a_service_calls_another_process_as_it_calls_its_own(process: Proc
     process.endpoints["risk"] = Endpoint(0, 0, f"127.0.0.1:{there.ports('risk')[0]}")
     here = process.host("wallet")
     await here.start()
-    failed = await outcome(wallet(here).LockFunds(wallet_pb2.LockFundsRequest(), timeout=0.2))
+    failed = await outcome(wallet(here).LockFunds(wallet_pb2.LockFundsRequest()))
     assert "may not be called by wallet; it is for order" in failed.text
     await here.stop()
     await there.stop()
@@ -112,7 +117,6 @@ async def test_a_call_to_a_service_that_starts_later_waits_for_it(process: Proce
     )
     await host.start()
     assert len((await waiting).results) == 1
-    await host.stop()
 
 
 async def test_a_service_that_fails_to_start_is_stopped_with_those_before_it(
@@ -198,7 +202,6 @@ async def test_readiness_is_what_the_dependencies_say_now(process: Process) -> N
                 "dependencies": {"store": "ok"},
             },
         )
-    await host.stop()
 
 
 async def test_a_dependency_that_is_down_makes_the_service_unready_but_not_dead(
@@ -222,7 +225,6 @@ async def test_a_dependency_that_is_down_makes_the_service_unready_but_not_dead(
         reply = await stub.Check(health_pb2.HealthCheckRequest(service=name))
         assert reply.status == NOT_SERVING
     await channel.close(None)
-    await host.stop()
 
 
 async def test_grpc_health_knows_the_services_that_are_here(process: Process) -> None:
@@ -235,7 +237,6 @@ async def test_grpc_health_knows_the_services_that_are_here(process: Process) ->
     failed = await outcome(stub.Check(health_pb2.HealthCheckRequest(service="order.v1.Nothing")))
     assert failed.code is grpc.StatusCode.NOT_FOUND
     await channel.close(None)
-    await host.stop()
 
 
 async def test_a_watcher_is_told_when_the_service_drains(process: Process) -> None:
@@ -250,7 +251,6 @@ async def test_a_watcher_is_told_when_the_service_drains(process: Process) -> No
     assert (await get(host, "risk", "/ready")).json()["phase"] == "DRAINING"
     watching.cancel()
     await channel.close(None)
-    await host.stop()
 
 
 async def test_reflection_lists_what_is_served(process: Process) -> None:
@@ -262,7 +262,6 @@ async def test_reflection_lists_what_is_served(process: Process) -> None:
     listed = (await asked.read()).list_services_response.service
     assert {"risk.v1.RiskService", "grpc.health.v1.Health"} < {service.name for service in listed}
     await channel.close(None)
-    await host.stop()
 
 
 async def test_the_figures_of_each_service_are_its_own(process: Process) -> None:
@@ -274,7 +273,6 @@ async def test_the_figures_of_each_service_are_its_own(process: Process) -> None
     assert figures.headers["content-type"].startswith("text/plain")
     assert counted in figures.text
     assert counted not in (await get(host, "wallet", "/metrics")).text
-    await host.stop()
 
 
 async def test_the_http_port_serves_nothing_else(process: Process) -> None:
@@ -288,7 +286,6 @@ async def test_the_http_port_serves_nothing_else(process: Process) -> None:
     writer.write(b"GET /" + b"x" * 20_000)
     assert await reader.read() == b""  # too long to be a probe: closed without a word
     writer.close()
-    await host.stop()
 
 
 async def test_a_service_that_gives_up_is_known_to_the_process(process: Process) -> None:
@@ -297,4 +294,3 @@ async def test_a_service_that_gives_up_is_known_to_the_process(process: Process)
     process.guests["risk"].runtime.fail(cause)
     process.guests["risk"].runtime.fail(RuntimeError("and more"))
     assert await host.failed is cause
-    await host.stop()
