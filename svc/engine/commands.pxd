@@ -1,4 +1,6 @@
-"""What a command on an order does: new, cancel, reduce, move, replace. A command always has a defined outcome: what makes no sense becomes a
+"""What a command on an order does: new, cancel, reduce, move, replace.
+
+A command always has a defined outcome: what makes no sense becomes a
 reject event, so every record may stand in a log.
 
 Invariant: a refused command changes nothing but the sequence.
