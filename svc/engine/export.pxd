@@ -16,7 +16,8 @@ from svc.engine.records cimport (
     SEMANTIC_VERSION,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport Book, Extension, Membership, Order, Position, State, slab_free, slab_grow
+from svc.engine.state cimport Book, Extension, Membership
+from svc.engine.state cimport Order, Position, State, slab_free, slab_grow
 
 cdef enum:
     STATE_MARKET = 1
