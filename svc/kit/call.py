@@ -56,6 +56,8 @@ class Call:
     """Whether only the server can end it: a stream of replies to a single request."""
     stop_reading: Callable[[], None] | None = None
     """Ends its stream of requests early; None where it has none."""
+    writing: bool = False
+    """Whether a reply of its stream is being handed to the transport."""
     cut: bool = False
     """Whether the server cancelled it, because it stops."""
     finished: bool = False

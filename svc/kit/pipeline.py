@@ -156,19 +156,21 @@ class Pipeline:
         for call in self._open.values():
             if call.stop_reading is not None:
                 call.stop_reading()
-        self._cut(call for call in self._open.values() if call.endless)
+        for call in tuple(self._open.values()):
+            if call.endless and not call.writing:
+                self._cut(call)
         if self._open:
             await asyncio.wait(self._open, timeout=grace_s)
-        self._cut(self._open.values())
+        for call in tuple(self._open.values()):
+            self._cut(call)
         if self._open:
             await asyncio.wait(self._open)
 
-    def _cut(self, calls: Iterable[Call]) -> None:
-        for call in tuple(calls):
-            # One that is being cancelled already cleans up; a second blow would stop that.
-            if not call.task.cancelling():
-                call.cut = True
-                call.task.cancel()
+    def _cut(self, call: Call) -> None:
+        # One that is being cancelled already cleans up; a second blow would stop that.
+        if not call.task.cancelling():
+            call.cut = True
+            call.task.cancel()
 
     def not_open(self) -> DomainError:
         """The error of a call outside the time between start and stop."""
@@ -258,7 +260,7 @@ class Method:
         try:
             self._pipeline.admit(call, self._access, headers)
             call.endless = self.streams_out and not self.streams_in
-            reply = await self._behave(self._argument(incoming, call), context)
+            reply = await self._behave(call, self._argument(incoming, call), context)
             given: grpc.StatusCode | None = context.code()
             call.status = "OK" if given is None else given.name
         except BaseException as error:
@@ -269,7 +271,9 @@ class Method:
         finally:
             self._pipeline.end(call)
 
-    async def _behave(self, argument: Message | Requests, context: Context) -> bytes | None:
+    async def _behave(
+        self, call: Call, argument: Message | Requests, context: Context
+    ) -> bytes | None:
         if not self.streams_out:
             return self.serialize(await self._behavior(argument, context))
         if not self._generates:
@@ -278,7 +282,13 @@ class Method:
         # Closed here and now, not when it is collected: its `finally` may release something.
         async with aclosing(self._behavior(argument, context)) as replies:
             async for reply in replies:
+                # gRPC loses the status of a call that is cancelled in its first write, so a
+                # service that stops lets a write end and is told here.
+                call.writing = True
                 await context.write(reply)
+                call.writing = False
+                if call.endless and self._pipeline.phase is Phase.STOPPED:
+                    raise self._pipeline.not_open()
         return None
 
     def _argument(self, incoming: bytes | AsyncIterator[Message], call: Call) -> Message | Requests:
