@@ -188,6 +188,7 @@ async def test_a_service_without_its_secret_is_not_made(process: Process) -> Non
         process.host("risk")
 
 
+@pytest.mark.spec("health-endpoints", "health-live-ready", "api-health-no-auth")
 async def test_readiness_is_what_the_dependencies_say_now(process: Process) -> None:
     host = process.host("risk")
     await host.start()
@@ -204,6 +205,7 @@ async def test_readiness_is_what_the_dependencies_say_now(process: Process) -> N
         )
 
 
+@pytest.mark.spec("health-endpoints", "gw-gap-health-nats")
 async def test_a_dependency_that_is_down_makes_the_service_unready_but_not_dead(
     process: Process,
 ) -> None:
@@ -264,6 +266,7 @@ async def test_reflection_lists_what_is_served(process: Process) -> None:
     await channel.close(None)
 
 
+@pytest.mark.spec("metrics-interceptor")
 async def test_the_figures_of_each_service_are_its_own(process: Process) -> None:
     host = process.host("risk", "wallet")
     await host.start()
