@@ -39,10 +39,17 @@ class Trader:
     account_id: int
 
 
-def new_traders(count: int) -> list[Trader]:
-    """Traders nobody knows yet."""
-    generator = IdGenerator(OPERATOR_WRITER, SystemClock())
-    return [Trader(generator.next(), generator.next()) for _ in range(count)]
+def new_traders(installation: Installation, count: int) -> list[Trader]:
+    """Traders nobody knows yet: no id is given twice, whoever asks and how fast."""
+    with installation.last_id.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        generator = IdGenerator(OPERATOR_WRITER, SystemClock(), after=int(file.read() or 0))
+        traders = [Trader(generator.next(), generator.next()) for _ in range(count)]
+        if traders:
+            file.truncate(0)
+            file.write(f"{traders[-1].account_id}\n")
+    return traders
 
 
 def demo_trader(installation: Installation, name: str) -> Trader:
@@ -56,7 +63,7 @@ def demo_trader(installation: Installation, name: str) -> Trader:
         file.seek(0)
         known = json.loads(file.read() or "{}")
         if name not in known:
-            known[name] = asdict(new_traders(1)[0])
+            known[name] = asdict(new_traders(installation, 1)[0])
             file.truncate(0)
             file.write(json.dumps(known, indent=2) + "\n")
     return Trader(**known[name])

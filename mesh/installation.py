@@ -60,6 +60,7 @@ class Installation:
         self.secrets = self.home / "secrets"
         self.journal = self.home / "journal"
         self.demo = self.home / "demo.json"
+        self.last_id = self.home / "last-id"
         self.lock = self.home / "lock"
         self._running = self.home / "running.json"
 

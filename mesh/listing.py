@@ -126,7 +126,7 @@ async def _known_to_orders(installation: Installation) -> None:
 
 async def seats(installation: Installation, count: int, funds: Mapping[str, str]) -> Sequence[Seat]:
     """Accounts nobody else has, each with these funds and no limits of risk but the switches."""
-    traders = new_traders(count)
+    traders = new_traders(installation, count)
     accounts = [trader.account_id for trader in traders]
     await credit(installation, "seat", accounts, funds)
     async with installation.operator_channel("risk") as channel:
