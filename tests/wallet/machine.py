@@ -5,19 +5,13 @@ Ids come from small ranges on purpose: keys, versions and transactions collide a
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from svc.kit.errors import DomainError
 from svc.wallet import operations as ops
@@ -28,15 +22,24 @@ from tests.wallet.model import Model, ModelHold
 from tests.wallet.worlds import BTC_USDT, ETH_USDT, LOG, MARKET
 
 INSTRUMENTS = {each.instrument_id: each for each in (BTC_USDT, ETH_USDT)}
+ACCOUNTS = (1, 2, 3)
 RATES = ((0, 0), (1000, 2000), (-500, 1500), (333_333, 1), (-999_999, 999_999))
-
-accounts = st.integers(1, 3)
-order_ids = st.integers(1, 12)
-versions = st.integers(1, 4)
-small = st.integers(1, 9)
+FUNDS = {1: 900, 2: 10**17, 3: 12_000}
+MOST = 40
+"""Largest quantity and cap."""
 
 Balances = dict[tuple[int, int], tuple[int, int]]
 OpenHolds = dict[tuple[int, int], tuple[int, int]]
+
+dice_rolls = st.randoms(use_true_random=True)
+
+
+class Held(NamedTuple):
+    """An open hold of the model, its key and what was asked for."""
+
+    key: tuple[int, int]
+    hold: ModelHold
+    ask: HoldAsk
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -45,7 +48,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model(INSTRUMENTS)
-        self.committed = copy.deepcopy(self.model.state)
+        self.committed = self.model.state.copy()
         self.batch: list[ops.Operation[object]] = []
         self.expected: list[object] = []
         self.pairs = 0
@@ -66,113 +69,110 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def fund(self) -> None:
         """Enough for most orders, not for all of them."""
-        for account in (1, 2, 3):
-            for asset, amount in ((1, 150), (2, 3 * 10**16), (3, 700)):
-                self.credit(f"first {account} {asset}", account, asset, amount)
+        for account in ACCOUNTS:
+            for asset, amount in FUNDS.items():
+                self._credit(CreditAsk(f"first {account} {asset}", account, asset, amount, ""))
 
-    @rule(
-        name=st.sampled_from("abcdefgh"),
-        account=accounts,
-        asset=st.integers(1, 3),
-        amount=st.sampled_from((1, 50, 10**16, 10**20)),
-    )
-    def credit(self, name: str, account: int, asset: int, amount: int) -> None:
-        ask = CreditAsk(name, account, asset, amount, "")
+    @rule(dice=dice_rolls)
+    def credit(self, dice: Random) -> None:
+        amount = dice.choice((1, 50, 10**16, 10**20))
+        asset = dice.choice(tuple(FUNDS))
+        self._credit(CreditAsk(dice.choice("abcdef"), dice.choice(ACCOUNTS), asset, amount, ""))
+
+    def _credit(self, ask: CreditAsk) -> None:
         self.queue(ops.Credit([ask]), [self.model.credit(ask)])
 
-    @rule(
-        order_id=order_ids,
-        account=accounts,
-        instrument=st.sampled_from((1, 1, 1, 2)),
-        side=st.sampled_from((BUY, SELL)),
-        cap=small,
-        lots=small,
-        quote_amount=st.sampled_from((0, 0, 0, 40, 500)),
-        rates=st.sampled_from(RATES),
-    )
-    def lock(  # noqa: PLR0917 - one argument per field
-        self, order_id: int, account: int, instrument: int, side: int, cap: int, lots: int,
-        quote_amount: int, rates: tuple[int, int],
-    ) -> None:  # fmt: skip
-        if side == SELL:
-            quote_amount = 0
-        elif quote_amount == 500:
-            lots = 0
-        ask = HoldAsk(order_id, 1, account, instrument, side, cap, lots, quote_amount, *rates)
-        self._lock(ask)
+    @rule(dice=dice_rolls)
+    def lock_pairs(self, dice: Random) -> None:
+        """Orders that may trade."""
+        for _ in range(3):
+            self.pairs += 1
+            instrument = dice.choice((1, 1, 1, 2))
+            amount = dice.choice((0, 0, 0, 700))
+            for side in (BUY, SELL):
+                self._lock(
+                    HoldAsk(
+                        100 + 2 * self.pairs + side, 1, dice.choice(ACCOUNTS), instrument, side,
+                        dice.randint(1, MOST),
+                        0 if amount and side == BUY and dice.randint(0, 1) else roll(dice),
+                        amount if side == BUY else 0,
+                        *dice.choice(RATES),
+                    )
+                )  # fmt: skip
 
-    @rule(
-        buyer=accounts,
-        seller=accounts,
-        cap=small,
-        lots=st.tuples(small, small),
-        rates=st.sampled_from(RATES),
-    )
-    def lock_pair(
-        self, buyer: int, seller: int, cap: int, lots: tuple[int, int], rates: tuple[int, int]
-    ) -> None:
-        """Two orders that may trade."""
-        self.pairs += 1
-        first = 100 + 2 * self.pairs
-        self._lock(HoldAsk(first, 1, buyer, 1, BUY, cap, lots[0], 0, *rates))
-        self._lock(HoldAsk(first + 1, 1, seller, 1, SELL, 0, lots[1], 0, *rates))
-
-    @rule(data=st.data(), rise=st.integers(0, 2), cap=small, lots=small)
-    def lock_replace(self, data: st.DataObject, rise: int, cap: int, lots: int) -> None:
-        asks = [hold.ask for hold in self.model.state.holds.values() if hold.ask is not None]
-        if asks:
-            ask = data.draw(st.sampled_from(asks))
-            moved = data.draw(st.sampled_from((0, 0, 0, 0, 1)))
-            self._lock(
-                ask._replace(
-                    version=ask.version + rise,
-                    cap_ticks=cap,
-                    lots=lots,
-                    account_id=(ask.account_id + moved) % 3 + 1 if moved else ask.account_id,
-                )
+    @rule(dice=dice_rolls)
+    def lock_where_keys_collide(self, dice: Random) -> None:
+        side = dice.choice((BUY, SELL))
+        version = dice.choice((1, 1, 1, 2))
+        self._lock(
+            HoldAsk(
+                dice.randint(1, 12), version, dice.choice(ACCOUNTS), dice.choice((1, 2, 9)), side,
+                roll(dice), roll(dice), 0, *dice.choice(RATES),
             )
+        )  # fmt: skip
 
-    @rule(data=st.data())
-    def lock_again(self, data: st.DataObject) -> None:
+    @rule(dice=dice_rolls)
+    def lock_for_a_replace(self, dice: Random) -> None:
+        for held in self._some(dice, 3):
+            changed = held.ask._replace(
+                version=max(1, held.ask.version + dice.choice((1, 1, 1, 1, 2, -1))),
+                cap_ticks=roll(dice),
+                lots=roll(dice),
+            )
+            if dice.randint(0, 9) == 0:
+                changed = changed._replace(account_id=held.ask.account_id % 3 + 1)
+            self._lock(changed)
+
+    @rule(dice=dice_rolls)
+    def lock_again(self, dice: Random) -> None:
         """A caller repeats himself, or nearly."""
         asks = [hold.ask for hold in self.model.state.holds.values() if hold.ask is not None]
         if asks:
-            ask = data.draw(st.sampled_from(asks))
-            self._lock(ask._replace(lots=ask.lots + data.draw(st.integers(0, 1))))
+            ask = dice.choice(asks)
+            self._lock(ask._replace(lots=ask.lots + dice.randint(0, 1)))
 
     def _lock(self, ask: HoldAsk) -> None:
         self.queue(ops.LockFunds([ask]), [self.model.lock(ask)])
 
-    @rule(order_id=st.integers(8, 14), version=versions)
-    def unlock(self, order_id: int, version: int) -> None:
-        key = HoldKey(order_id, version)
-        self.queue(ops.UnlockFunds([key]), [self.model.unlock(key)])
+    @rule(dice=dice_rolls)
+    def unlock(self, dice: Random) -> None:
+        keys = [HoldKey(dice.randint(1, 12), dice.randint(1, 2))]
+        keys += [HoldKey(*held.key) for held in self._some(dice, 1)]
+        self.queue(ops.UnlockFunds(keys), [self.model.unlock(key) for key in keys])
 
-    @rule(data=st.data(), count=st.integers(1, 6))
-    def settle(self, data: st.DataObject, count: int) -> None:
-        """A range whose effects mostly fit; one that does not undoes the others."""
-        trial = copy.deepcopy(self.model)
+    @rule(dice=dice_rolls)
+    def settle(self, dice: Random) -> None:
+        for _ in range(3):
+            self._settle_something(dice)
+
+    def _settle_something(self, dice: Random) -> None:
+        """A range whose effects fit but for one, perhaps: then none of them holds."""
+        trial = Model(INSTRUMENTS)
+        trial.state = self.model.state.copy()
+        start = sequence = self._position()[1]
         effects: list[Effect] = []
-        sequence = self._position()[1]
-        for _ in range(count):
-            sequence += data.draw(st.integers(1, 2))
-            effect = self._effect(data, trial, sequence)
+        for _ in range(dice.randint(1, 10)):
+            sequence += dice.randint(0 if effects else 1, 2)
+            effect = self._effect(dice, trial, sequence)
             if effect is not None:
                 effects.append(effect)
-                before = trial.state.positions.get(MARKET, ("", 0, 0))
-                trial.settle(
-                    Range(MARKET, LogPoint(*before), LogPoint(LOG, sequence, sequence), [effect])
-                )
-        self._settle(self._position()[1], sequence, effects)
+                trial.apply_if_it_fits(MARKET, effect)
+        if dice.randint(0, 3) == 0:
+            sequence += 1
+            effects.append(Release(sequence, 9_999, 1, 0))
+        self._settle(start, max(sequence, start + 1), effects)
 
-    @rule(back=st.integers(0, 5), ahead=st.integers(0, 5), skew=st.sampled_from((0, 0, 1)))
-    def settle_overlap(self, back: int, ahead: int, skew: int) -> None:
+    @rule(dice=dice_rolls)
+    def settle_overlap(self, dice: Random) -> None:
         """Ranges that came before, that overlap, that leave a gap, that end on another hash."""
         position = self._position()[1]
-        after = max(0, position - back + 2 * skew)
-        self._settle(after, max(after, position - back + ahead), [], skew)
+        after = max(0, position + dice.choice((-5, -1, 0, 0, 0, 2)))
+        to = after + dice.randint(0, 6)
+        stale = Release(to, 9_999, 1, 0)  # fits nothing, and must not be looked at when it is old
+        effects = [stale] if after < to <= position else []
+        self._settle(after, to, effects, skew=dice.choice((0, 0, 1)))
 
-    def _settle(self, after: int, to: int, effects: list[Effect], skew: int = 0) -> None:
+    def _settle(self, after: int, to: int, effects: Sequence[Effect], skew: int = 0) -> None:
         start = LogPoint(LOG if after else "", after, after)
         wanted = Range(MARKET, start, LogPoint(LOG, to, to + skew), effects)
         self.queue(ops.SettleTrade(wanted), self.model.settle(wanted))
@@ -180,60 +180,51 @@ class LedgerMachine(RuleBasedStateMachine):
     def _position(self) -> tuple[str, int, int]:
         return self.model.state.positions.get(MARKET, ("", 0, 0))
 
-    def _effect(self, data: st.DataObject, trial: Model, sequence: int) -> Effect | None:
-        live = [
-            (key, hold)
-            for key, hold in trial.state.holds.items()
-            if hold.state in ("held", "market", "added")
-        ]
-        if not live:
-            return None
-        (order_id, version), hold = data.draw(st.sampled_from(live))
-        lots = data.draw(st.integers(1, max(1, hold.remaining)))
-        if hold.state == "added":
-            assert hold.ask is not None
-            remaining = data.draw(st.integers(1, hold.ask.lots))
-            rejected = data.draw(st.booleans())
-            return Replace(sequence, order_id, version, hold.ask.cap_ticks, remaining, rejected)
-        if data.draw(st.integers(0, 5)) == 0:
-            remaining = data.draw(st.sampled_from((0, max(0, hold.remaining - 1))))
-            return Release(sequence, order_id, version, remaining)
-        return self._trade(data, trial, sequence, live, ((order_id, version), hold), lots)
+    def _some(self, dice: Random, most: int) -> list[Held]:
+        found = open_holds(self.model)
+        return dice.sample(found, min(most, len(found)))
 
-    def _trade(  # noqa: PLR0917 - what a trade is made of
-        self, data: st.DataObject, trial: Model, sequence: int,
-        live: list[tuple[tuple[int, int], ModelHold]],
-        one: tuple[tuple[int, int], ModelHold], lots: int,
-    ) -> Trade | None:  # fmt: skip
-        assert one[1].ask is not None
-        others = [
-            (key, hold)
-            for key, hold in live
-            if hold.ask is not None
-            and hold.ask.side != one[1].ask.side
-            and hold.ask.instrument_id == one[1].ask.instrument_id
+    def _effect(self, dice: Random, trial: Model, sequence: int) -> Effect | None:
+        found = open_holds(trial)
+        added = [held for held in found if held.hold.state == "added"]
+        if added and dice.randint(0, 2) == 0:
+            held = dice.choice(added)
+            remaining = dice.randint(1, held.ask.lots)
+            rejected = dice.randint(0, 2) == 0
+            return Replace(sequence, *held.key, held.ask.cap_ticks, remaining, rejected)
+        live = [held for held in found if held.hold.state != "added"]
+        if live and dice.randint(0, 5) == 0:
+            held = dice.choice(live)
+            remaining = dice.choice((0, 0, dice.randint(0, held.hold.remaining)))
+            return Release(sequence, *held.key, remaining)
+        return self._trade(dice, trial, sequence, live)
+
+    @staticmethod
+    def _trade(dice: Random, trial: Model, sequence: int, live: Sequence[Held]) -> Trade | None:
+        buys = [held for held in live if held.ask.side == BUY]
+        sells = [held for held in live if held.ask.side == SELL]
+        pairs = [
+            (buy, sell)
+            for buy in buys
+            for sell in sells
+            if buy.ask.instrument_id == sell.ask.instrument_id
         ]
-        if not others:
+        if not pairs:
             return None
-        other = data.draw(st.sampled_from(others))
-        buy, sell = (one, other) if one[1].ask.side == BUY else (other, one)
-        assert buy[1].ask is not None
-        assert sell[1].ask is not None
-        overfill = data.draw(st.sampled_from((0,) * 9 + (1,)))
-        if not buy[1].ask.quote_amount:
-            lots = min(lots, buy[1].remaining)
-        lots = min(lots, sell[1].remaining)
+        buy, sell = dice.choice(pairs)
+        most = min(sell.hold.remaining, buy.hold.remaining if buy.ask.lots else MOST)
+        beyond = dice.choice((0,) * 19 + (1,))
         return Trade(
             sequence,
             trial.state.trades.get(MARKET, 0) + 1,
-            sell[1].ask.instrument_id,
-            data.draw(st.integers(1, buy[1].ask.cap_ticks + overfill)),
-            lots + overfill,
-            data.draw(st.integers(0, 2)),
-            *buy[0],
-            buy[1].ask.account_id,
-            *sell[0],
-            sell[1].ask.account_id,
+            sell.ask.instrument_id,
+            dice.randint(1, buy.ask.cap_ticks + beyond),
+            dice.choice((most, dice.randint(1, max(1, most)))) + beyond,
+            dice.randint(0, 2),
+            *buy.key,
+            buy.ask.account_id,
+            *sell.key,
+            sell.ask.account_id,
         )
 
     @rule()
@@ -243,7 +234,7 @@ class LedgerMachine(RuleBasedStateMachine):
         expected, self.expected = self.expected, []
         outcomes = self.run_batch(batch)
         assert [_plain(outcome) for outcome in outcomes] == expected
-        self.committed = copy.deepcopy(self.model.state)
+        self.committed = self.model.state.copy()
         self.compare()
 
     def compare(self) -> None:
@@ -255,18 +246,23 @@ class LedgerMachine(RuleBasedStateMachine):
             key: (state.totals.get(key, 0), self.model.locked(*key)) for key in keys
         }
         assert holds == {
-            key: (hold.amount, hold.remaining)
-            for key, hold in state.holds.items()
-            if hold.state in ("held", "added", "market")
+            held.key: (held.hold.amount, held.hold.remaining) for held in open_holds(self.model)
         }
+        self.model.check()
 
-    @invariant()
-    def money_is_conserved(self) -> None:
-        for asset in (1, 2, 3):
-            totals = self.model.state.totals
-            assert sum(total for key, total in totals.items() if key[1] == asset) == 0
-            for account in (1, 2, 3):
-                assert 0 <= self.model.locked(account, asset) <= totals.get((account, asset), 0)
+
+def roll(dice: Random) -> int:
+    """A quantity or a cap, small ones as often as large ones."""
+    return dice.randint(1, dice.choice((3, MOST)))
+
+
+def open_holds(model: Model) -> list[Held]:
+    """Holds under which something may be locked."""
+    return [
+        Held(key, hold, hold.ask)
+        for key, hold in model.state.holds.items()
+        if hold.ask is not None and hold.state in ("held", "added", "market")
+    ]
 
 
 def _plain(outcome: object) -> object:

@@ -6,7 +6,7 @@ Amounts are computed with fractions, never by the functions under test.
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, trunc
@@ -45,6 +45,16 @@ class State:
     credits: dict[str, tuple[CreditAsk, int]] = field(default_factory=dict)
     positions: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     trades: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        """A state that changes on its own."""
+        return State(
+            dict(self.totals),
+            {key: dataclasses.replace(hold) for key, hold in self.holds.items()},
+            dict(self.credits),
+            dict(self.positions),
+            dict(self.trades),
+        )
 
 
 class Model:
@@ -119,7 +129,7 @@ class Model:
                 return "LOG_FOREIGN"
         if wanted.to.sequence <= sequence:
             return sequence
-        before = copy.deepcopy(self.state)
+        before = self.state.copy()
         try:
             for effect in wanted.effects:
                 if effect.sequence > sequence:
@@ -130,6 +140,22 @@ class Model:
         log_id, sequence, running_hash = wanted.to
         self.state.positions[wanted.market] = (log_id, sequence, running_hash)
         return wanted.to.sequence
+
+    def apply_if_it_fits(self, market: int, effect: Effect) -> None:
+        """One effect on its own; nothing when it does not fit."""
+        before = self.state.copy()
+        try:
+            self._apply(market, effect)
+        except Refused:
+            self.state = before
+
+    def check(self) -> None:
+        """Money is conserved, and nobody is in debt or locked beyond his balance."""
+        totals = self.state.totals
+        for asset in {key[1] for key in totals}:
+            assert sum(total for key, total in totals.items() if key[1] == asset) == 0
+        for (account, asset), total in totals.items():
+            assert account < 0 or 0 <= self.locked(account, asset) <= total
 
     def _apply(self, market: int, effect: Effect) -> None:
         if isinstance(effect, Trade):

@@ -64,7 +64,7 @@ class InMemoryMachine(LedgerMachine):
 
 
 def test_the_ledger_answers_and_stands_as_the_model_does() -> None:
-    check(examples=80)
+    check(examples=100)
 
 
 @pytest.mark.soak

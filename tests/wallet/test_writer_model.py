@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -56,14 +55,14 @@ class WriterMachine(LedgerMachine):
         """The database drops the writer where it waits for a table; then all or nothing holds."""
         outcomes = self.run(self._cut(table, self.batch))
         if UNCERTAIN in [getattr(outcome, "reason", "") for outcome in outcomes]:
-            new, self.model.state = self.model.state, copy.deepcopy(self.committed)
+            new, self.model.state = self.model.state, self.committed.copy()
             self.compare()
             self.model.state = new
             self.run(leads(self.writer))
             self.flush()
         else:  # nothing of the batch touched the table
             self.batch, self.expected = [], []
-            self.committed = copy.deepcopy(self.model.state)
+            self.committed = self.model.state.copy()
             self.compare()
 
     async def _cut(self, table: str, batch: Sequence[Operation[object]]) -> Sequence[object]:
