@@ -31,7 +31,10 @@ _log = get_logger("order.reconciler")
 
 
 class Reconciler:
-    """Passes over the open holds again and again; any number of processes may."""
+    """Looks at each open hold once it is old enough; any number of processes may.
+
+    Once is enough: from then on its order has a row, and the market's events end the hold.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Reconciler:
         self._clock = clock
         self._age_ns = int(age_s * 1_000_000_000)
         self._pause_s = pause_s
+        self._seen_unix_ns = 0
 
     async def run(self) -> None:
         """Passes until cancelled."""
@@ -67,18 +71,18 @@ class Reconciler:
         await self._session.close()
 
     async def reconcile(self) -> int:
-        """One pass over all holds that are old enough; how many were given back."""
+        """One pass over the holds that became old enough; how many were given back."""
         before_ns = self._clock.unix_ns() - self._age_ns
-        after: wallet_pb2.HoldKey | None = None
         given_back = 0
         while True:
-            request = wallet_pb2.ListHoldsRequest(before_unix_ns=before_ns, after=after, limit=PAGE)
+            request = wallet_pb2.ListHoldsRequest(
+                after_unix_ns=self._seen_unix_ns, before_unix_ns=before_ns, limit=PAGE
+            )
             holds = (await self._wallet.ListHolds(request)).holds
-            if holds:
-                given_back += await self._look_at(holds)
-            if len(holds) < PAGE:
+            if not holds:
                 return given_back
-            after = holds[-1].key
+            given_back += await self._look_at(holds)
+            self._seen_unix_ns = holds[-1].created_at_unix_ns
 
     async def _look_at(self, holds: Sequence[wallet_pb2.Hold]) -> int:
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)

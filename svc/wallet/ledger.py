@@ -9,8 +9,8 @@ what only the database knows is looked up before a batch decides (``Memory.unsur
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from bisect import bisect_right
+from operator import attrgetter
 
 from svc.kit import decimals
 from svc.wallet.asks import (
@@ -41,6 +41,8 @@ from svc.wallet.memory import (
     Memory,
     Transfer,
 )
+
+_made_at = attrgetter("created_at_unix_ns")
 
 
 class Ledger:
@@ -121,22 +123,17 @@ class Ledger:
         self.memory.transfers[ask.transaction_id] = transfer
         return balance.total
 
-    def open_holds(self, before_unix_ns: int, after: HoldKey, limit: int) -> list[Hold]:
-        """Open holds made before a time, behind a key, the first ``limit`` of them by key."""
-        found = (
-            (hold.ask.order_id, hold.ask.version, hold)
-            for hold in self._each_hold()
-            if hold.created_at_unix_ns < before_unix_ns and hold.ask[:2] > after
-        )
-        first = heapq.nsmallest(limit, found, key=lambda entry: entry[:2])
-        return [hold for _, _, hold in first]
-
-    def _each_hold(self) -> Iterator[Hold]:
-        for hold in self.memory.orders.values():
+    def open_holds(self, after_unix_ns: int, before_unix_ns: int, limit: int) -> list[Hold]:
+        """Committed open holds made between two times, the oldest ``limit`` of them."""
+        by_age = self.memory.by_age
+        found: list[Hold] = []
+        for at in range(bisect_right(by_age, after_unix_ns, key=_made_at), len(by_age)):
+            hold = by_age[at]
+            if len(found) == limit or hold.created_at_unix_ns >= before_unix_ns:
+                break
             if hold.state in OPEN:
-                yield hold
-            if hold.added is not None:
-                yield hold.added
+                found.append(hold)
+        return found
 
     def _lock_replace(self, ask: HoldAsk, current: Hold | None, now_unix_ns: int) -> int | Refusal:
         """Locks beside an order's hold what its next version may need."""
@@ -159,7 +156,8 @@ class Ledger:
         base = self.memory.balance(ask.account_id, instrument.base.asset_id)
         quote = self.memory.balance(ask.account_id, instrument.quote.asset_id)
         pays, gets = (quote, base) if ask.side == BUY else (base, quote)
-        return Hold(ask, 0, now_unix_ns, instrument, pays, gets, ask.lots, 0, state, stored=False)
+        made_at = self.memory.next_made_unix_ns(now_unix_ns)
+        return Hold(ask, 0, made_at, instrument, pays, gets, ask.lots, 0, state, stored=False)
 
     def _take(self, hold: Hold, amount: int, live: Hold | None = None) -> int | Refusal:
         """Locks the amount under the hold, if it is there, and keeps it; beside ``live`` if any."""

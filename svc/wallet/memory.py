@@ -50,6 +50,9 @@ OPEN = (HELD, IN_MARKET, ADDED)
 LIVE = (HELD, IN_MARKET)
 """The states in which a hold can be filled."""
 
+_LEAST_BY_AGE = 1_024
+"""Closed holds that are not worth a walk through all."""
+
 
 class HoldKey(NamedTuple):
     """Names a hold."""
@@ -235,6 +238,9 @@ class Memory:
         self.transfers: dict[str, Transfer] = {}
         """Payments that this batch may meet again, looked up before it decides."""
         self.positions: dict[int, Position] = {}
+        self.by_age: list[Hold] = []
+        """Committed holds, oldest first; those that closed stay until they are half of it."""
+        self.last_made_unix_ns = 0
         self.highest_order_id = 0
         """No order above it ever had a hold, so that a fresh order needs no look-up."""
         self.changes = Changes()
@@ -256,12 +262,19 @@ class Memory:
         self.committed.setdefault(account_id, {})[asset_id] = (total, locked)
 
     def load_hold(self, hold: Hold) -> None:
-        """Takes a stored open hold, an order's versions in rising order."""
+        """Takes a stored open hold, oldest first."""
         live = self.orders.get(hold.ask.order_id)
         if live is None:
             self.orders[hold.ask.order_id] = hold
         else:
             live.added = hold
+        self.by_age.append(hold)
+        self.last_made_unix_ns = hold.created_at_unix_ns
+
+    def next_made_unix_ns(self, now_unix_ns: int) -> int:
+        """When a hold made now was made: after every other, also when the clock stepped back."""
+        self.last_made_unix_ns = max(self.last_made_unix_ns + 1, now_unix_ns)
+        return self.last_made_unix_ns
 
     def known(self, key: HoldKey) -> Hold | ClosedHold | None:
         """The hold of that key, open or not, or None if there never was one."""
@@ -312,11 +325,14 @@ class Memory:
             mine[balance.asset_id] = (balance.total, balance.locked)
         for hold in changes.made:
             hold.stored = True
+        self.by_age += changes.made
         for hold in changes.holds:
             if hold.state not in OPEN:
                 self._forget(hold)
         self.closed.clear()
         self.transfers.clear()
+        if len(self.by_age) > 2 * len(self.orders) + _LEAST_BY_AGE:
+            self.by_age = [hold for hold in self.by_age if hold.state in OPEN]
 
     def _forget(self, hold: Hold) -> None:
         order_id = hold.ask.order_id

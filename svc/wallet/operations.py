@@ -106,14 +106,14 @@ class OpenHold(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListHolds(Operation[list[OpenHold]]):
-    """Reads open holds made before a time, behind a key, by key."""
+    """Reads open holds made between two times, oldest first."""
 
+    after_unix_ns: int
     before_unix_ns: int
-    after: HoldKey
     limit: int
 
     def decide(self, ledger: Ledger, now_unix_ns: int) -> list[OpenHold]:
-        """The holds, by key."""
+        """The holds."""
         return [
             OpenHold(
                 HoldKey(*hold.ask[:2]),
@@ -122,7 +122,7 @@ class ListHolds(Operation[list[OpenHold]]):
                 hold.amount,
                 hold.created_at_unix_ns,
             )
-            for hold in ledger.open_holds(self.before_unix_ns, self.after, self.limit)
+            for hold in ledger.open_holds(self.after_unix_ns, self.before_unix_ns, self.limit)
         ]
 
 

@@ -97,9 +97,8 @@ class WalletServicer(wallet_pb2_grpc.WalletServiceServicer):
         self, request: wallet_pb2.ListHoldsRequest, context: Context
     ) -> wallet_pb2.ListHoldsResponse:
         """In line with the operations that change holds."""
-        after = wire.key_of(request.after)
         holds = await self._writer.submit(
-            ops.ListHolds(request.before_unix_ns, after, request.limit)
+            ops.ListHolds(request.after_unix_ns, request.before_unix_ns, request.limit)
         )
         return wallet_pb2.ListHoldsResponse(holds=map(wire.hold_message, holds))
 

@@ -49,7 +49,7 @@ h.quote_amount::text, h.maker_ppm, h.taker_ppm, h.held::text
 _OPEN_HOLDS = f"""
 SELECT {_HOLD}, h.created_at_unix_ns, o.remaining_lots, o.amount::text, o.state
 FROM open_holds AS o JOIN holds AS h USING (order_id, version)
-WHERE o.ledger = $1 ORDER BY order_id, version
+WHERE o.ledger = $1 ORDER BY h.created_at_unix_ns, order_id, version
 """  # noqa: S608 - made of constants
 _POSITIONS = """
 SELECT market, log_id, sequence, running_hash::text, trade_number FROM progress WHERE ledger = $1

@@ -242,9 +242,13 @@ async def test_a_hold_that_no_order_stands_behind_is_given_back_for_good(world: 
             return database
 
         session = Session(opened)  # type: ignore[arg-type]
-        assert await reconciler(running, session).reconcile() == 1
+        passing = reconciler(running, session)
+        assert await passing.reconcile() == 1
         assert (await trader.balance("BTC")).locked == "0.02"
+        await wallet.LockFunds(hold(trader.account_id, dead + 1))
+        assert await passing.reconcile() == 1
         assert await reconciler(running, session).reconcile() == 0
+        assert (await trader.balance("BTC")).locked == "0.02"
         late = (await wallet.LockFunds(hold(trader.account_id, dead))).results[0]
         assert late.refusal.reason == "HOLD_CLOSED"
         assert (await refused(trader.order(ids.to_uuid(dead)))).reason == "UNKNOWN_ORDER"

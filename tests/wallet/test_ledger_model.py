@@ -59,7 +59,7 @@ class InMemoryMachine(LedgerMachine):
             for account, assets in self.memory.committed.items()
             for asset, funds in assets.items()
         }
-        held = self.ledger.open_holds(2, HoldKey(0, 0), 1000)
+        held = self.ledger.open_holds(0, 2**62, 1000)
         return balances, {hold.ask[:2]: (hold.amount, hold.remaining) for hold in held}
 
 

@@ -217,7 +217,7 @@ async def test_what_was_committed_is_there_after_a_restart(
         await leads(writer)
         position = await writer.submit(ops.ReadPosition(MARKET))
         assert position == (LOG, 4, 4, 1)
-        held = await writer.submit(ops.ListHolds(2**62, HoldKey(0, 0), 10))
+        held = await writer.submit(ops.ListHolds(0, 2**62, 10))
         assert [(hold.key, hold.account_id, hold.amount) for hold in held] == [((1, 1), ALICE, 60)]
         again = await lock(
             writer, buy(1, 5), sell(2, 3), buy(3, 2), buy(3, 1), buy(4), buy(9), buy(5)
@@ -248,18 +248,23 @@ async def test_amounts_of_thirty_seven_digits_are_exact(
         assert await auditor.faults() == []
 
 
-async def test_holds_are_listed_by_key_a_page_at_a_time(migrated_url: str) -> None:
+async def test_holds_are_listed_oldest_first_a_page_at_a_time(migrated_url: str) -> None:
     async with writing(migrated_url) as writer:
         await fund(writer)
         await lock(writer, *(buy(order_id) for order_id in (5, 3, 8, 1)))
         await lock(writer, buy(3)._replace(version=2, lots=2))
         pages = []
-        after = HoldKey(0, 0)
-        while page := await writer.submit(ops.ListHolds(2**62, after, 2)):
+        after = 0
+        while page := await writer.submit(ops.ListHolds(after, 2**62, 2)):
             pages.append([hold.key for hold in page])
-            after = page[-1].key
-        assert pages == [[(1, 1), (3, 1)], [(3, 2), (5, 1)], [(8, 1)]]
-        assert await writer.submit(ops.ListHolds(1, HoldKey(0, 0), 10)) == []
+            after = page[-1].created_at_unix_ns
+        assert pages == [[(5, 1), (3, 1)], [(8, 1), (1, 1)], [(3, 2)]]
+        assert await writer.submit(ops.ListHolds(0, 1, 10)) == []
+    async with writing(migrated_url) as writer:
+        await leads(writer)
+        await writer.submit(ops.UnlockFunds([HoldKey(8, 1)]))
+        left = await writer.submit(ops.ListHolds(0, 2**62, 10))
+        assert [hold.key for hold in left] == [(5, 1), (3, 1), (1, 1), (3, 2)]
 
 
 @pytest.mark.spec(

@@ -270,14 +270,14 @@ class SettleTradeResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
 
 class ListHoldsRequest(_message.Message):
-    __slots__ = ("before_unix_ns", "after", "limit")
+    __slots__ = ("before_unix_ns", "after_unix_ns", "limit")
     BEFORE_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
-    AFTER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     before_unix_ns: int
-    after: HoldKey
+    after_unix_ns: int
     limit: int
-    def __init__(self, before_unix_ns: _Optional[int] = ..., after: _Optional[_Union[HoldKey, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    def __init__(self, before_unix_ns: _Optional[int] = ..., after_unix_ns: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class Hold(_message.Message):
     __slots__ = ("key", "account_id", "instrument_id", "amount", "created_at_unix_ns")
