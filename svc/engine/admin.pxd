@@ -84,7 +84,7 @@ cdef inline bint is_definition_valid(const InstrumentCommand *c) noexcept nogil:
     )
 
 
-cdef inline Book *add_book(State *s, const InstrumentCommand *c) noexcept nogil:
+cdef inline Book *add_book(State *s, uint32_t instrument_id, uint32_t state) noexcept nogil:
     cdef Book *book
     if s.book_count + 1 == s.book_capacity:
         s.books = <Book *>slab_grow(
@@ -92,10 +92,10 @@ cdef inline Book *add_book(State *s, const InstrumentCommand *c) noexcept nogil:
         )
         s.book_capacity *= 2
     s.book_count += 1
-    s.book_of[c.instrument_id] = s.book_count
+    s.book_of[instrument_id] = s.book_count
     book = &s.books[s.book_count]
-    book.instrument_id = c.instrument_id
-    book.state = c.state if c.state != 0 else HALTED
+    book.instrument_id = instrument_id
+    book.state = state
     return book
 
 
@@ -105,7 +105,7 @@ cdef inline void set_instrument(State *s, const InstrumentCommand *c) noexcept n
         emit_instrument(s, INVALID_COMMAND, c.instrument_id, c.version, book)
         return
     if book == NULL:
-        book = add_book(s, c)
+        book = add_book(s, c.instrument_id, c.state if c.state != 0 else HALTED)
     elif c.version <= book.version:
         return
     book.version = c.version

@@ -19,6 +19,7 @@ from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order
 from svc.engine.records cimport RECORD_BYTES, Command, Event
+from svc.engine.restore cimport restore_state
 from svc.engine.running_hash cimport chain_record
 from svc.engine.state cimport (
     ASKS,
@@ -277,7 +278,7 @@ cdef class Engine:
         return records
 
     def state_records(self):
-        """Returns the whole state as records (docs/journal.md, State hash)."""
+        """Returns the whole state as records (docs/journal.md, State hash). The GIL is free."""
         cdef State *s = self._idle()
         cdef Sink sink
         records = PyBytes_FromStringAndSize(
@@ -286,16 +287,44 @@ cdef class Engine:
         )
         sink.running_hash = 0
         sink.out = PyBytes_AS_STRING(records)
-        export_state(s, &sink)
+        self._export(&sink)
         return records
 
     def state_hash(self):
-        """Returns the running hash over the state's records."""
+        """Returns the running hash over the state's records. The GIL is free meanwhile."""
         cdef Sink sink
+        self._idle()
         sink.running_hash = 0
         sink.out = NULL
-        export_state(self._idle(), &sink)
+        self._export(&sink)
         return sink.running_hash
+
+    cdef void _export(self, Sink *sink):
+        cdef const State *s = self._state
+        self._busy = True
+        with nogil:
+            export_state(s, sink)
+        self._busy = False
+
+    @staticmethod
+    def restored(records):
+        """Returns an engine in the state that `records`, made by `state_records`, describe.
+
+        ValueError names the first record that no state has. Whoever does not trust the records
+        compares `state_hash` with theirs. The GIL is free meanwhile.
+        """
+        cdef Engine engine = Engine()
+        cdef State *s = engine._state
+        cdef Py_buffer view
+        cdef uint64_t count, taken
+        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
+        count = view.len // RECORD_BYTES
+        with nogil:
+            taken = restore_state(s, <const uint64_t *>view.buf, count)
+        PyBuffer_Release(&view)
+        if taken != count or count == 0 or len(records) % RECORD_BYTES:
+            raise ValueError(f"{len(records)} bytes are no state: record {taken} belongs to none")
+        return engine
 
 
 cdef list _levels(const State *s, const Side *side, uint32_t depth):

@@ -1,0 +1,159 @@
+"""The state out of its records (docs/journal.md, State hash): the inverse of export.
+
+Invariant: what is made from the records of a state exports these records again. Records that no
+engine exports are refused, or come out differently: whoever restores compares the state hash.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from svc.engine.admin cimport MAX_LOTS, MAX_TICKS, add_book
+from svc.engine.commands cimport find_book
+from svc.engine.deadlines cimport add_deadline
+from svc.engine.export cimport (
+    STATE_GROUP,
+    STATE_INSTRUMENT,
+    STATE_MARKET,
+    STATE_ORDER,
+    STATE_POSITION,
+)
+from svc.engine.groups cimport put_group
+from svc.engine.levels cimport level_at
+from svc.engine.orders cimport find_order, map_order
+from svc.engine.positions cimport add_position
+from svc.engine.queue cimport append_order, side_of
+from svc.engine.records cimport BUY, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
+from svc.engine.state cimport (
+    ASKS,
+    BIDS,
+    BUY_STOPS,
+    SELL_STOPS,
+    Book,
+    Extension,
+    Order,
+    State,
+    take_extension,
+    take_order,
+)
+
+
+cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept nogil:
+    cdef uint32_t instrument_id = <uint32_t>words[1]
+    cdef uint32_t state = (words[0] >> 8) & 0xFF
+    cdef Book *book
+    if not 0 < instrument_id <= MAX_INSTRUMENT_ID or find_book(s, instrument_id) != NULL:
+        return False
+    book = add_book(s, instrument_id, state)
+    book.perpetual = (words[0] >> 16) & 0xFF
+    book.version = <int32_t>(words[1] >> 32)
+    book.max_quantity = <int64_t>words[2]
+    book.min_ticks = <int64_t>words[3]
+    book.max_ticks = <int64_t>words[4]
+    book.reference_price = <int64_t>words[5]
+    book.collar_bps = <uint32_t>words[6]
+    book.band_bps = <uint32_t>(words[6] >> 32)
+    book.last_price = <int64_t>words[7]
+    book.state_version = <int32_t><uint32_t>words[8]
+    return True
+
+
+cdef inline uint32_t restore_extension(
+    State *s, const uint64_t *words, bint waits
+) noexcept nogil:
+    # 0 for an order that needs none.
+    cdef uint32_t index
+    cdef Extension *extension
+    if (words[9] | words[10] | words[11] | words[12]) == 0:
+        return 0
+    index = take_extension(s)
+    extension = &s.extensions[index]
+    extension.display = <int64_t>words[9]
+    extension.trigger = <int64_t>words[10]
+    extension.expire_ns = <int64_t>words[11]
+    extension.trail_offset = <int64_t>words[12]
+    extension.price = <int64_t>words[4] if waits else 0
+    extension.visible = <int64_t>words[8] if words[9] != 0 else 0
+    return index
+
+
+cdef inline uint32_t restored_level(
+    State *s, uint32_t book_index, uint32_t side, int64_t ticks, bint waits
+) noexcept nogil:
+    cdef Book *book = &s.books[book_index]
+    cdef uint32_t which
+    if waits:
+        which = BUY_STOPS if side == BUY else SELL_STOPS
+    else:
+        which = BIDS if side == BUY else ASKS
+    return level_at(
+        s, &book.sides[which], book_index, which,
+        ticks if which == BIDS or which == SELL_STOPS else -ticks,
+    )
+
+
+cdef inline bint restore_order(State *s, const uint64_t *words) noexcept nogil:
+    # Orders come in the order of their queues: each goes to the back of its level.
+    cdef Book *book = find_book(s, <uint32_t>words[1])
+    cdef bint waits = words[8] == 0
+    cdef int64_t ticks = <int64_t>words[10] if waits else <int64_t>words[4]
+    cdef int64_t order_id = <int64_t>words[2]
+    cdef uint32_t index, level
+    cdef Order *order
+    if book == NULL or not 0 < ticks <= MAX_TICKS or not 0 < <int64_t>words[5] <= MAX_LOTS:
+        return False
+    if order_id <= 0 or find_order(s, order_id) != 0:
+        return False
+    index = take_order(s)
+    order = &s.orders[index]
+    order.id = order_id
+    order.account_id = <int64_t>words[3]
+    order.remaining = <int64_t>words[5]
+    order.cumulative = <int64_t>words[6]
+    order.cap = <int64_t>words[7]
+    order.version = <int32_t>(words[1] >> 32)
+    order.traits = <uint32_t>(
+        (words[0] >> 8 & 0xF) | (words[0] >> 40 & 0xF) << 4 | (words[0] >> 16 & 0xFFFFFF) << 8
+    )
+    if side_of(order) != BUY and side_of(order) != SELL:
+        return False
+    order.extension = restore_extension(s, words, waits)
+    level = restored_level(s, s.book_of[book.instrument_id], side_of(order), ticks, waits)
+    append_order(s, level, index)
+    map_order(s, index)
+    if s.extensions[order.extension].expire_ns != 0:
+        add_deadline(s, index)
+    return True
+
+
+cdef inline bint restore_record(State *s, const uint64_t *words) noexcept nogil:
+    cdef uint32_t kind = <uint32_t>words[0] & 0xFF
+    if kind == STATE_ORDER:
+        return restore_order(s, words)
+    if kind == STATE_INSTRUMENT:
+        return restore_instrument(s, words)
+    if kind == STATE_GROUP:
+        put_group(s, <int64_t>words[2], <int64_t>words[3])
+        return <int64_t>words[2] > 0
+    if kind == STATE_POSITION:
+        add_position(s, <int64_t>words[2], <uint32_t>words[1], <int64_t>words[3])
+        return <int64_t>words[2] > 0
+    return False
+
+
+cdef inline uint64_t restore_state(
+    State *s, const uint64_t *words, uint64_t count
+) noexcept nogil:
+    # Into an empty state. Returns how many records were taken: `count`, or the place of a bad one.
+    cdef uint64_t at
+    if count == 0 or words[0] & 0xFF != STATE_MARKET:
+        return 0
+    s.sequence = words[2]
+    s.running_hash = words[3]
+    s.time_ns = <int64_t>words[4]
+    s.trade_number = <int64_t>words[5]
+    for at in range(1, count):
+        if not restore_record(s, words + at * RECORD_WORDS):
+            return at
+    if words[6] != s.book_count or words[7] != s.live_orders:
+        return 0
+    return count if words[8] == s.group_count and words[9] == s.position_count else 0
