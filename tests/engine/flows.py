@@ -19,7 +19,10 @@ from svc.engine.records import (
 )
 
 SECOND_NS = 1_000_000_000
+STEP_NS = SECOND_NS // 7
 START_NS = 1_700_000_000 * SECOND_NS
+MAX_INT64 = 2**63 - 1
+HASH_FACTOR = 0x9E3779B97F4A7C15
 
 WIDE_FIELDS = (
     "order_id",
@@ -41,6 +44,8 @@ WIDE_FIELDS = (
 class Flow:
     """Makes batches around a price; the narrower the range, the more orders meet.
 
+    With `colliding` the ids count up no more: they meet in a few slots of the engine's hash map.
+
     The runner keeps `live` to ids that are live, so that commands mostly find their order.
     """
 
@@ -51,6 +56,7 @@ class Flow:
     instruments: int = 2
     lots: int = 20
     weight_of_new: int = 50
+    colliding: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -68,8 +74,8 @@ class Flow:
                 state=MarketState.TRADING,
                 max_quantity_lots=self.lots * 5,
                 max_ticks=self.price * 2,
-                collar_bps=50 if i == 1 else 0,
-                band_bps=150 if i == 2 else 0,
+                collar_bps=20 if i == 1 else 0,
+                band_bps=80 if i == 2 else 0,
                 perpetual=int(i == 2),
                 reference_price_ticks=self.price,
             )
@@ -79,7 +85,7 @@ class Flow:
     def batches(self, count: int, size: int) -> Iterator[tuple[list[Command], int]]:
         """Yields (commands, time) with rising times; some batches only let time pass."""
         for _ in range(count):
-            self.time_ns += self.random.choice([0, 0, 1, SECOND_NS // 7])
+            self.time_ns += self.random.choice([0, 0, 1, STEP_NS])
             length = 0 if self.random.random() < 0.02 else self.random.randint(1, size)
             yield [self.command() for _ in range(length)], self.time_ns
 
@@ -87,7 +93,7 @@ class Flow:
         """One command of the mix."""
         made = self.random.choices(
             [self.new, self.cancel, self.move, self.reduce, self.replace, self.rare],
-            [self.weight_of_new, 14, 16, 8, 10, 5],
+            [self.weight_of_new, 14, 16, 8, 10, 8],
         )[0]()
         return self.spoiled(made) if self.random.random() < 0.03 else made
 
@@ -96,7 +102,7 @@ class Flow:
         draw = self.random
         side = draw.choice([Side.BUY, Side.SELL])
         quantity = draw.randint(1, self.lots)
-        tif = draw.choices(list(TimeInForce), [60, 14, 8, 14, 4])[0]
+        tif = draw.choices(list(TimeInForce), [60, 14, 8, 14, 8])[0]
         common = Command(
             CommandKind.NEW,
             side=side,
@@ -105,30 +111,34 @@ class Flow:
             stp_mode=draw.choice(list(SelfTradeMode)),
             instrument_id=draw.randint(1, self.instruments),
             version=1,
-            order_id=self.next_id,
+            order_id=self.next_id if draw.random() < 0.97 else self.some_id(),
             account_id=draw.randint(1, self.accounts),
             quantity_lots=quantity,
         )
-        self.next_id += 1
+        self.next_id = self.colliding_id() if self.colliding else self.next_id + 1
         if common.instrument_id == 2 and tif != TimeInForce.FOK_BUDGET and draw.random() < 0.25:
             common = replace(common, flags=Flag.REDUCE_ONLY)
         price = self.some_price()
         slack = draw.choice([0, 0, 1, 5]) * (1 if side == Side.BUY else -1)
         cap = price + slack if slack else 0
         if tif == TimeInForce.FOK_BUDGET:
-            budget = quantity * price + draw.randint(-self.lots, self.lots)
-            return replace(common, budget=budget, cap_ticks=draw.choice([0, price]))
+            quantity = draw.choice([quantity, 1, 2])
+            slip = draw.choice([-1, 0, 0, 1, draw.randint(-self.lots, self.lots)])
+            budget = min(quantity * price + slip, MAX_INT64)
+            common = replace(common, quantity_lots=quantity, budget=budget)
+            return replace(common, cap_ticks=draw.choice([0, price]))
         if tif in (TimeInForce.IOC, TimeInForce.FOK) and draw.random() < 0.5:
             if draw.random() < 0.3:
                 return self.stop(replace(common, order_type=OrderType.STOP_MARKET))
             market = replace(common, order_type=OrderType.MARKET)
             if tif == TimeInForce.IOC and side == Side.BUY and draw.random() < 0.4:
                 lots = draw.choice([0, 0, quantity])
-                market = replace(market, quantity_lots=lots, budget=quantity * price + 1)
+                budget = min(quantity * price + draw.randint(0, 1), MAX_INT64)
+                market = replace(market, quantity_lots=lots, budget=budget)
             return replace(market, cap_ticks=draw.choice([0, 0, price, price + 2 * slack]))
         limit = replace(common, price_ticks=price, cap_ticks=cap)
         if tif == TimeInForce.GTD:
-            limit = replace(limit, expire_ns=self.time_ns + draw.randint(0, 5) * SECOND_NS // 3)
+            limit = replace(limit, expire_ns=self.time_ns + draw.randint(0, 12) * STEP_NS)
         if tif in (TimeInForce.GTC, TimeInForce.GTD):
             display = draw.choice([0, 0, 0, draw.randint(1, quantity)])
             flags = draw.choices([Flag.NONE, Flag.POST_ONLY], [5, 1])[0]
@@ -136,6 +146,13 @@ class Flow:
         if not limit.flags & Flag.POST_ONLY and draw.random() < 0.25:
             return self.stop(replace(limit, order_type=OrderType.STOP_LIMIT))
         return limit
+
+    def colliding_id(self) -> int:
+        """An id whose hash (the id times HASH_FACTOR) has zeros for its highest bits."""
+        while True:
+            found = self.random.getrandbits(57) * pow(HASH_FACTOR, -1, 2**64) % 2**64
+            if 0 < found <= MAX_INT64:
+                return found
 
     def stop(self, command: Command) -> Command:
         """The same with a trigger that mostly lies where the market is not yet."""
@@ -196,7 +213,7 @@ class Flow:
                 CommandKind.MASS_CANCEL,
                 CommandKind.ADVANCE_TIME,
             ],
-            [12, 2, 1, 1],
+            [12, 2, 2, 1],
         )[0]
         if kind == CommandKind.GROUP:
             account = draw.randint(1, self.accounts)

@@ -9,9 +9,19 @@ from svc.engine.records import pack_commands, unpack_commands, unpack_events
 from svc.engine.reference import ReferenceEngine
 from tests.engine.flows import Flow
 
-PLAIN: dict[str, int] = {}
-NARROW = {"ticks": 4, "accounts": 3}
-WIDE = {"price": 500_000_000_000, "ticks": 400_000_000_000, "accounts": 50, "weight_of_new": 90}
+SHAPES: dict[str, dict[str, int]] = {
+    "plain": {},
+    "narrow": {"ticks": 4, "accounts": 3},
+    "wide": {
+        "price": 500_000_000_000,
+        "ticks": 400_000_000_000,
+        "accounts": 50,
+        "weight_of_new": 150,
+    },
+    "huge": {"price": 400_000_000_000_000, "ticks": 3, "lots": 100_000},
+    "colliding": {"ticks": 8, "colliding": 1},
+}
+"""In the huge one prices times lots leave 64 bits."""
 
 
 def assert_same(engine: Engine, reference: ReferenceEngine, commands: bytes, time_ns: int) -> None:
@@ -40,7 +50,7 @@ def run_flow(flow: Flow, batches: int, size: int, state_every: int) -> None:
     assert engine.live_orders == reference.live_orders
 
 
-@pytest.mark.parametrize("shape", [PLAIN, NARROW, WIDE], ids=["plain", "narrow", "wide"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_random_flows_make_the_same_events_and_states(seed: int, shape: dict[str, int]) -> None:
     run_flow(Flow(seed, **shape), batches=1_500, size=1, state_every=7)
@@ -54,5 +64,5 @@ def test_the_cut_into_batches_does_not_matter_to_the_comparison(seed: int) -> No
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1_000, 1_000 + int(os.environ.get("MESH_SOAK_SEEDS", "40"))))
 def test_long_random_flows_make_the_same_events_and_states(seed: int) -> None:
-    shape = [PLAIN, NARROW, WIDE][seed % 3]
+    shape = list(SHAPES.values())[seed % len(SHAPES)]
     run_flow(Flow(seed, **shape), batches=25_000, size=2, state_every=1_000)
