@@ -16,6 +16,8 @@ from typing_extensions import Buffer
 
 _LOCK = "lock"
 _SUFFIX = ".journal"
+_SNAPSHOT = ".snapshot"
+_UNFINISHED = ".unfinished"
 _MAX_PARTS = 512
 
 
@@ -56,8 +58,7 @@ class Folder:
 
     def create(self, number: int) -> int:
         """Makes a segment's file and returns its descriptor; FileExistsError if it is there."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        return os.open(self.path / self.file_name(number), flags, 0o600)
+        return self._open_new(self.file_name(number))
 
     def remove(self, number: int) -> None:
         """Takes away a segment on which nothing counts."""
@@ -86,8 +87,38 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def snapshot_name(self, number: int) -> str:
+        """Name of a snapshot's file."""
+        return f"{number:020d}{_SNAPSHOT}"
+
+    def snapshots(self) -> list[int]:
+        """Numbers of the snapshots there are, ascending."""
+        return sorted(int(path.stem) for path in self.path.glob(f"*{_SNAPSHOT}"))
+
+    def save_snapshot(self, number: int, parts: Sequence[Buffer]) -> None:
+        """Puts a snapshot's file on the disk: under its name it stands whole, or not at all."""
+        for left in self.path.glob(f"*{_UNFINISHED}"):
+            left.unlink()
+        unfinished = self.snapshot_name(number) + _UNFINISHED
+        descriptor = self._open_new(unfinished)
+        try:
+            self.append(descriptor, parts)
+            self.fdatasync(descriptor)
+        finally:
+            self.close(descriptor)
+        self._rename(unfinished, self.snapshot_name(number))
+        self.sync_names()
+
+    def read_snapshot(self, number: int) -> bytes:
+        """Reads a snapshot's file."""
+        return (self.path / self.snapshot_name(number)).read_bytes()
+
+    def remove_snapshot(self, number: int) -> None:
+        """Takes away a snapshot that newer ones stand in for."""
+        (self.path / self.snapshot_name(number)).unlink()
+
     def close(self, descriptor: int) -> None:
-        """Closes a segment's file."""
+        """Closes a file."""
         os.close(descriptor)
 
     def read(self, number: int, offset: int = 0, length: int | None = None) -> bytes:
@@ -95,3 +126,10 @@ class Folder:
         with (self.path / self.file_name(number)).open("rb", buffering=0) as file:
             file.seek(offset)
             return file.read() if length is None else file.read(length)
+
+    def _open_new(self, name: str) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        return os.open(self.path / name, flags, 0o600)
+
+    def _rename(self, name: str, to: str) -> None:
+        (self.path / name).rename(self.path / to)

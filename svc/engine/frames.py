@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from svc.engine.crc32c import crc32c
 from svc.engine.records import FORMAT_VERSION, RECORD_BYTES, SEMANTIC_VERSION
@@ -20,6 +20,7 @@ FRAME_MAGIC = 0x524D5251
 NO_DIGEST = bytes(16)
 _SEGMENT = struct.Struct("<8sII16sIIQQQQQQq16s12x")
 _FRAME = struct.Struct("<IIB7xIIQqQQQQQ16s32x")
+_KEY = struct.Struct("<8xB7xI4xQ24xQ")
 _CRC = struct.Struct("<I")
 _MAX_FRAME_RECORDS = 1 << 24
 
@@ -141,6 +142,20 @@ class Frame:
             FrameType(kind), batch_number, time_ns, epoch, durable_bytes, records, digest,
             first_sequence, hash_before, hash_after,
         )  # fmt: skip
+
+
+class FrameKey(NamedTuple):
+    """What a frame is found by."""
+
+    type: int
+    records: int
+    batch_number: int
+    first_sequence: int
+
+
+def frame_key(segment: memoryview, offset: int) -> FrameKey:
+    """The key of the whole frame at `offset`."""
+    return FrameKey(*_KEY.unpack_from(segment, offset))
 
 
 def frame_end(segment: memoryview, offset: int) -> int:

@@ -6,21 +6,21 @@ batches; after any failure of the disk nothing more is written. One writer, one 
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from svc.engine.folder import Folder
+from svc.engine.frame_index import FrameIndex, Place
 from svc.engine.frames import (
     HEADER_BYTES,
     Damaged,
     Frame,
+    FrameKey,
     FrameType,
     SegmentHeader,
     frame_end,
 )
-from svc.engine.journal_reader import JournalError, Place
+from svc.engine.journal_reader import JournalError
 
 SEGMENT_BYTES = 64 << 20
 
@@ -32,43 +32,6 @@ class Batch:
     number: int
     digest: bytes
     commands: bytes
-
-
-class FrameIndex:
-    """Where the frames of the log stand: of each batch by number, of each sequence."""
-
-    def __init__(self) -> None:
-        self._batch_segments = array("I")
-        self._batch_offsets = array("Q")
-        self._first_sequences = array("Q")
-        self._event_segments = array("I")
-        self._event_offsets = array("Q")
-
-    def add(self, place: Place, frame: Frame) -> None:
-        """Takes in the frame that comes next in the log."""
-        if frame.type == FrameType.COMMANDS and frame.batch_number:
-            self._batch_segments.append(place.segment)
-            self._batch_offsets.append(place.offset)
-        elif frame.type == FrameType.EVENTS and frame.count:
-            self._first_sequences.append(frame.first_sequence)
-            self._event_segments.append(place.segment)
-            self._event_offsets.append(place.offset)
-
-    @property
-    def last_batch(self) -> int:
-        """Number of the last batch; 0 before the first."""
-        return len(self._batch_offsets)
-
-    def batch(self, number: int) -> Place:
-        """Place of the commands of batch `number`, 1..last_batch."""
-        return Place(self._batch_segments[number - 1], self._batch_offsets[number - 1])
-
-    def events_from(self, sequence: int) -> Iterator[Place]:
-        """Places of the frames with events, from the one that holds `sequence` on."""
-        at = max(bisect_right(self._first_sequences, sequence) - 1, 0)
-        while at < len(self._event_offsets):
-            yield Place(self._event_segments[at], self._event_offsets[at])
-            at += 1
 
 
 class Journal:
@@ -86,6 +49,7 @@ class Journal:
         self._index = index
         self._segment_bytes = segment_bytes
         self._head = head
+        self._last_batch = head.last_batch
         self._failed = False
         self._descriptor = -1
         self._bytes = 0
@@ -105,7 +69,7 @@ class Journal:
     @property
     def last_batch(self) -> int:
         """Number of the last batch appended; 0 before the first."""
-        return self._index.last_batch
+        return self._last_batch
 
     def digest_of(self, number: int) -> bytes:
         """Digest of batch `number`, 1..last_batch."""
@@ -123,6 +87,7 @@ class Journal:
         self._append(frames)
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
         self._durable_bytes = self._bytes
+        self._last_batch = max(self._last_batch, batches[-1].number)
 
     def append_events(self, frames: Sequence[Frame]) -> None:
         """Appends events in order; they are on the disk after the next sync, or made again."""
@@ -134,17 +99,21 @@ class Journal:
         )
 
     def rotate_if_full(self, position: SegmentHeader) -> None:
-        """Begins the next segment when this one has grown past its limit.
+        """Begins the next segment when this one has grown past its limit; see `rotate`."""
+        if self._bytes >= self._segment_bytes:
+            self.rotate(position)
+
+    def rotate(self, position: SegmentHeader) -> SegmentHeader:
+        """Begins the next segment and returns its header; all that was appended is on the disk.
 
         `position` describes where the log stands; its number and previous_bytes are filled in here.
         Every batch appended so far has its events appended.
         """
-        if self._bytes < self._segment_bytes:
-            return
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
         self._folder.close(self._descriptor)
         self._head = replace(position, number=self._head.number + 1, previous_bytes=self._bytes)
         self._open_segment()
+        return self._head
 
     def events_from(self, sequence: int) -> Iterator[Frame]:
         """Reads the frames with events, from the one that holds `sequence` on."""
@@ -164,6 +133,7 @@ class Journal:
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
         self._guarded(self._folder.sync_names)
         self._bytes = self._durable_bytes = HEADER_BYTES
+        self._index.begin(self._head)
 
     def _append(self, frames: Sequence[Frame]) -> None:
         parts: list[bytes | memoryview] = []
@@ -171,7 +141,8 @@ class Journal:
             parts += (frame.header(), frame.records)
         self._guarded(lambda: self._folder.append(self._descriptor, parts))
         for frame in frames:
-            self._index.add(Place(self._head.number, self._bytes), frame)
+            key = FrameKey(frame.type, frame.count, frame.batch_number, frame.first_sequence)
+            self._index.add(self._bytes, key)
             self._bytes += frame.size
 
     def _guarded(self, write: Callable[[], None]) -> None:

@@ -7,10 +7,10 @@ is skipped silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from svc.engine.folder import Folder
+from svc.engine.frame_index import Place
 from svc.engine.frames import (
     HEADER_BYTES,
     Damaged,
@@ -37,42 +37,27 @@ class JournalError(Exception):
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a frame stands."""
-
-    segment: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A segment that counts, and how many of its bytes do."""
-
-    header: SegmentHeader
-    end: int
-
-
 class JournalReader:
     """Reads the segments of a folder in order."""
 
     def __init__(self, folder: Folder, report: Callable[[str], None]) -> None:
-        """`report` gets a sentence about every unfinished end that is dropped."""
+        """`report` gets a sentence about every unfinished end that is dropped.
+
+        Raises JournalError when the segments' headers are damaged or do not follow each other.
+        """
         self._folder = folder
         self._report = report
-        self.segment: SegmentHeader
-        """The one being read."""
-        self.segments: list[Segment] = []
-        """Those read so far."""
         self.unfinished = 0
         """Number of a last segment without a whole header; 0: none."""
+        self.headers = self._headers()
+        self.end = 0
+        """How many bytes count of the segment that was read last."""
 
-    def frames(self) -> Iterator[tuple[Place, Frame]]:
-        """Yields every frame that counts; raises JournalError at the first one that is damaged."""
-        headers = self._headers()
-        for at, header in enumerate(headers):
-            successor = headers[at + 1] if at + 1 < len(headers) else None
-            yield from self._frames_of(header, successor)
+    def frames(self, segment: int) -> Iterator[tuple[Place, Frame]]:
+        """Yields the frames of a segment that count; raises JournalError at one that is damaged."""
+        header = self.headers[segment - 1]
+        successor = self.headers[segment] if segment < len(self.headers) else None
+        yield from self._frames_of(header, successor)
 
     def _headers(self) -> list[SegmentHeader]:
         numbers = self._folder.numbers()
@@ -116,7 +101,6 @@ class JournalReader:
         end = len(data) if successor is None else successor.previous_bytes
         if end > len(data):
             raise self._corrupt(f"{end} bytes of it count, it is shorter", header.number, len(data))
-        self.segment = header
         offset = HEADER_BYTES
         while offset < end:
             try:
@@ -131,7 +115,7 @@ class JournalReader:
                 raise self._corrupt(str(damage), header.number, offset) from None
             yield Place(header.number, offset), frame
             offset += frame.size
-        self.segments.append(Segment(header, offset))
+        self.end = offset
 
     def _corrupt(self, why: str, number: int, offset: int) -> JournalError:
         return JournalError(

@@ -56,6 +56,16 @@ cdef inline void grow_map(State *s) noexcept nogil:
     slab_free(old, slots * sizeof(uint64_t))
 
 
+cdef inline void expect_orders(State *s, uint64_t count) noexcept nogil:
+    # A map that is empty takes the size that many orders need.
+    cdef uint64_t slots = <uint64_t>1 << s.map_bits
+    while count * 8 > (<uint64_t>5 << s.map_bits):
+        s.map_bits += 1
+    s.map = <uint64_t *>slab_grow(
+        s.map, slots * sizeof(uint64_t), (<uint64_t>1 << s.map_bits) * sizeof(uint64_t)
+    )
+
+
 cdef inline void map_order(State *s, uint32_t index) noexcept nogil:
     # The order's id is not in the map.
     cdef uint64_t hashed = hash_of(s.orders[index].id)

@@ -1,21 +1,22 @@
 """Brings an engine to where its journal ends, and proves on the way that it is the same engine.
 
 Invariant: the engine that comes out has applied exactly the command frames that count, and made
-exactly the events that are stored, byte for byte.
+exactly the events that are stored, byte for byte; what a snapshot stands in for is not made again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
-from svc.engine.frames import HEADER_BYTES, NO_DIGEST, Frame, FrameType, SegmentHeader
-from svc.engine.journal import FrameIndex
-from svc.engine.journal_reader import JournalError, JournalReader, Place
+from svc.engine.frame_index import Place
+from svc.engine.frames import NO_DIGEST, Frame, FrameType, SegmentHeader
+from svc.engine.journal_reader import JournalError, JournalReader
 from svc.engine.records import RECORD_BYTES, split_records
+from svc.engine.snapshot import NOTHING_COVERED, Covered, Snapshot, newest
 
 
 @dataclass(slots=True)
@@ -23,14 +24,16 @@ class Recovered:
     """Where the log ends."""
 
     engine: Engine
-    index: FrameIndex
-    header: SegmentHeader | None = None
-    """Of the last segment that counts; None for an empty folder."""
+    headers: Sequence[SegmentHeader] = ()
+    """Of the segments that count."""
     end: int = 0
-    """How many of its bytes count."""
+    """How many bytes of the last one count."""
     unfinished: int = 0
     """Number of a segment file behind it without a whole header; 0: none."""
+    last_batch: int = 0
     last_digest: bytes = NO_DIGEST
+    covered: Covered = NOTHING_COVERED
+    """What the snapshot covers with which recovery began."""
     missing_events: list[Frame] = field(default_factory=list)
     """Events of batches that are stored without theirs, in order."""
 
@@ -46,30 +49,45 @@ def apply_batch(engine: Engine, batch_number: int, time_ns: int, commands: bytes
 
 
 def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
-    """Reads the whole journal and regenerates its events; raises JournalError on any difference."""
+    """Restores the newest snapshot, reads the journal behind it and regenerates its events.
+
+    Without a snapshot that can be read it begins at the log's start. `report` gets a sentence about
+    whatever is dropped or passed over. Raises JournalError on any difference.
+    """
     reader = JournalReader(folder, report)
-    recovered = Recovered(Engine(), FrameIndex())
+    recovered = _begin(newest(folder, reader.headers, report))
+    recovered.headers = reader.headers
     waiting: deque[Frame] = deque()
-    for place, frame in reader.frames():
-        if place.offset == HEADER_BYTES:
-            _check_head(recovered, folder, reader.segment)
-        recovered.index.add(place, frame)
-        if frame.type == FrameType.COMMANDS:
-            waiting.append(_replay(recovered, folder, place, frame))
-        else:
-            _compare(folder, place, frame, waiting)
-    if reader.segments:
-        recovered.header, recovered.end = reader.segments[-1].header, reader.segments[-1].end
+    for header in reader.headers[max(recovered.covered.segment - 1, 0) :]:
+        _check_head(recovered, folder, header)
+        for place, frame in reader.frames(header.number):
+            if frame.type == FrameType.COMMANDS:
+                waiting.append(_replay(recovered, folder, place, frame))
+            else:
+                _compare(folder, place, frame, waiting)
+    recovered.end = reader.end
     recovered.unfinished = reader.unfinished
     recovered.missing_events = list(waiting)
     return recovered
+
+
+def _begin(snapshot: Snapshot | None) -> Recovered:
+    if snapshot is None:
+        return Recovered(Engine())
+    head = snapshot.head
+    return Recovered(
+        snapshot.engine,
+        last_batch=head.last_batch,
+        last_digest=head.last_digest,
+        covered=snapshot.covered,
+    )
 
 
 def _check_head(recovered: Recovered, folder: Folder, head: SegmentHeader) -> None:
     engine = recovered.engine
     says = (head.last_batch, head.last_digest, head.sequence, head.running_hash, head.time_ns)
     found = (
-        recovered.index.last_batch,
+        recovered.last_batch,
         recovered.last_digest,
         engine.sequence,
         engine.running_hash,
@@ -83,10 +101,10 @@ def _check_head(recovered: Recovered, folder: Folder, head: SegmentHeader) -> No
 def _replay(recovered: Recovered, folder: Folder, place: Place, frame: Frame) -> Frame:
     engine = recovered.engine
     if frame.batch_number:
-        # The index has counted this batch in already.
-        if frame.batch_number != recovered.index.last_batch:
-            why = f"batch {frame.batch_number} stands where {recovered.index.last_batch} belongs"
+        if frame.batch_number != recovered.last_batch + 1:
+            why = f"batch {frame.batch_number} stands where {recovered.last_batch + 1} belongs"
             raise _refused("JOURNAL_CORRUPT", why, folder, place)
+        recovered.last_batch = frame.batch_number
         recovered.last_digest = frame.digest
     if frame.time_ns < engine.time_ns:
         raise _refused("JOURNAL_CORRUPT", "time falls from one batch to the next", folder, place)

@@ -19,7 +19,7 @@ from svc.engine.export cimport (
 )
 from svc.engine.groups cimport put_group
 from svc.engine.levels cimport level_at
-from svc.engine.orders cimport find_order, map_order
+from svc.engine.orders cimport expect_orders, find_order, map_order
 from svc.engine.positions cimport add_position
 from svc.engine.queue cimport append_order, side_of
 from svc.engine.records cimport BUY, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
@@ -30,6 +30,7 @@ from svc.engine.state cimport (
     SELL_STOPS,
     Book,
     Extension,
+    Level,
     Order,
     State,
     take_extension,
@@ -77,27 +78,31 @@ cdef inline uint32_t restore_extension(
 
 
 cdef inline uint32_t restored_level(
-    State *s, uint32_t book_index, uint32_t side, int64_t ticks, bint waits
+    State *s, uint32_t book_index, uint32_t side, int64_t ticks, bint waits, uint32_t before
 ) noexcept nogil:
-    cdef Book *book = &s.books[book_index]
+    # `before` is the level of the order before, for most orders the same.
+    cdef const Level *level = &s.levels[before]
     cdef uint32_t which
+    cdef int64_t key
     if waits:
         which = BUY_STOPS if side == BUY else SELL_STOPS
     else:
         which = BIDS if side == BUY else ASKS
-    return level_at(
-        s, &book.sides[which], book_index, which,
-        ticks if which == BIDS or which == SELL_STOPS else -ticks,
-    )
+    key = ticks if which == BIDS or which == SELL_STOPS else -ticks
+    if before != 0 and level.key == key and level.side == which and level.book == book_index:
+        return before
+    return level_at(s, &s.books[book_index].sides[which], book_index, which, key)
 
 
-cdef inline bint restore_order(State *s, const uint64_t *words) noexcept nogil:
+cdef inline bint restore_order(
+    State *s, const uint64_t *words, uint32_t *last_level
+) noexcept nogil:
     # Orders come in the order of their queues: each goes to the back of its level.
     cdef Book *book = find_book(s, <uint32_t>words[1])
     cdef bint waits = words[8] == 0
     cdef int64_t ticks = <int64_t>words[10] if waits else <int64_t>words[4]
     cdef int64_t order_id = <int64_t>words[2]
-    cdef uint32_t index, level
+    cdef uint32_t index
     cdef Order *order
     if book == NULL or not 0 < ticks <= MAX_TICKS or not 0 < <int64_t>words[5] <= MAX_LOTS:
         return False
@@ -117,18 +122,22 @@ cdef inline bint restore_order(State *s, const uint64_t *words) noexcept nogil:
     if side_of(order) != BUY and side_of(order) != SELL:
         return False
     order.extension = restore_extension(s, words, waits)
-    level = restored_level(s, s.book_of[book.instrument_id], side_of(order), ticks, waits)
-    append_order(s, level, index)
+    last_level[0] = restored_level(
+        s, s.book_of[book.instrument_id], side_of(order), ticks, waits, last_level[0]
+    )
+    append_order(s, last_level[0], index)
     map_order(s, index)
     if s.extensions[order.extension].expire_ns != 0:
         add_deadline(s, index)
     return True
 
 
-cdef inline bint restore_record(State *s, const uint64_t *words) noexcept nogil:
+cdef inline bint restore_record(
+    State *s, const uint64_t *words, uint32_t *last_level
+) noexcept nogil:
     cdef uint32_t kind = <uint32_t>words[0] & 0xFF
     if kind == STATE_ORDER:
-        return restore_order(s, words)
+        return restore_order(s, words, last_level)
     if kind == STATE_INSTRUMENT:
         return restore_instrument(s, words)
     if kind == STATE_GROUP:
@@ -144,6 +153,7 @@ cdef inline uint64_t restore_state(
     State *s, const uint64_t *words, uint64_t count
 ) noexcept nogil:
     # Into an empty state. Returns how many records were taken: `count`, or the place of a bad one.
+    cdef uint32_t last_level = 0
     cdef uint64_t at
     if count == 0 or words[0] & 0xFF != STATE_MARKET:
         return 0
@@ -151,8 +161,9 @@ cdef inline uint64_t restore_state(
     s.running_hash = words[3]
     s.time_ns = <int64_t>words[4]
     s.trade_number = <int64_t>words[5]
+    expect_orders(s, min(words[7], count))
     for at in range(1, count):
-        if not restore_record(s, words + at * RECORD_WORDS):
+        if not restore_record(s, words + at * RECORD_WORDS, &last_level):
             return at
     if words[6] != s.book_count or words[7] != s.live_orders:
         return 0

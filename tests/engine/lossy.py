@@ -26,38 +26,51 @@ class PowerFailed(Exception):
 class LossyFolder(Folder):
     """Knows of every file how much of it has been synced, and syncs nothing really.
 
-    The power fails inside sync number `syncs`; what that one should have saved may be lost.
+    The power fails inside sync number `syncs`, of a file or of the names; what that one should have
+    saved may be lost.
     """
 
     def __init__(self, path: Path, syncs: int) -> None:
         super().__init__(path)
         self._syncs = syncs
-        self._numbers: dict[int, int] = {}
-        self._durable: dict[int, int] = {}
-        self._named: set[int] = set()
+        self._names: dict[int, str] = {}
+        self._durable: dict[str, int] = {}
+        self._named: set[str] = set()
+        self._renamed: dict[str, str] = {}
 
-    def create(self, number: int) -> int:
-        descriptor = super().create(number)
-        self._numbers[descriptor] = number
-        self._durable[number] = 0
+    def _open_new(self, name: str) -> int:
+        descriptor = super()._open_new(name)
+        self._names[descriptor] = name
+        self._durable[name] = 0
         return descriptor
 
+    def _rename(self, name: str, to: str) -> None:
+        super()._rename(name, to)
+        self._durable[to] = self._durable.pop(name)
+        self._renamed[to] = name
+
     def fdatasync(self, descriptor: int) -> None:
+        self._fail_in_time()
+        self._durable[self._names[descriptor]] = os.fstat(descriptor).st_size
+
+    def sync_names(self) -> None:
+        self._fail_in_time()
+        self._named = set(self._durable)
+        self._renamed.clear()
+
+    def _fail_in_time(self) -> None:
         self._syncs -= 1
         if self._syncs == 0:
             raise PowerFailed
-        self._durable[self._numbers[descriptor]] = os.fstat(descriptor).st_size
-
-    def sync_names(self) -> None:
-        self._named.update(self._durable)
 
     def lose_power(self, target: Path, draw: random.Random) -> None:
         """Copies to `target` what is left: all that was synced, and of the rest what luck kept."""
         keeps_rest = draw.random() < 0.7
-        for number, durable in self._durable.items():
-            if number not in self._named:
+        for name, durable in self._durable.items():
+            is_lost = name not in self._named and draw.random() < 0.5
+            if is_lost or not (self.path / name).exists():
                 continue
-            content = bytearray(self.read(number))
+            content = bytearray((self.path / name).read_bytes())
             if keeps_rest:
                 del content[draw.randint(durable, len(content)) :]
                 for sector in range(0, len(content), SECTOR_BYTES):
@@ -66,7 +79,8 @@ class LossyFolder(Folder):
                         content[sector:end] = bytes(end - sector)
             else:
                 del content[durable:]
-            (target / self.file_name(number)).write_bytes(content)
+            kept_name = self._renamed.get(name, name) if draw.random() < 0.5 else name
+            (target / kept_name).write_bytes(content)
 
 
 class ForgetfulFolder(LossyFolder):

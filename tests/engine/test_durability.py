@@ -1,6 +1,7 @@
 """What was answered survives a power failure; a build that does not sync is found out."""
 
 import random
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from svc.engine.folder import Folder
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import EventBatch, Market
+from svc.engine.snapshot import NOTHING_COVERED, Covered
 from svc.kit.clock import FakeClock
 from tests.engine.flows import SECOND_NS, START_NS
 from tests.engine.lossy import ForgetfulFolder, LossyFolder, PowerFailed, a_market, flow_batches
@@ -17,38 +19,51 @@ def stored_events(market: Market) -> list[EventBatch]:
     return list(market.events_after(0))
 
 
-def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> list[EventBatch]:
-    """Submits groups of batches until the power fails; returns what was answered."""
+@dataclass
+class Answers:
+    """What a market said before the power failed."""
+
+    events: list[EventBatch] = field(default_factory=list)
+    covered: Covered = NOTHING_COVERED
+
+
+def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> Answers:
+    """Submits groups of batches, with snapshots between them, until the power fails."""
     clock = FakeClock(START_NS)
-    answered: list[EventBatch] = []
+    answers = Answers()
     waiting = list(flow_batches(draw.randint(0, 10**6), count=120))
     try:
         market = a_market(folder, clock, segment_bytes=40_000)
         while waiting:
             size = draw.randint(1, 4)
             group, waiting = waiting[:size], waiting[size:]
-            answered += [outcome.events for outcome in market.submit(group) if outcome.events]
+            answers.events += [o.events for o in market.submit(group) if o.events]
+            if draw.random() < 0.15:
+                answers.covered = market.take_snapshot()
             clock.advance(draw.randint(0, SECOND_NS))
             timed = market.advance()
             if timed:
-                answered.append(timed)
+                answers.events.append(timed)
     except PowerFailed:
         pass
-    return answered
+    return answers
 
 
 def assert_survives(folder: LossyFolder, target: Path, draw: random.Random) -> None:
-    answered = run_until_power_fails(folder, draw)
+    answers = run_until_power_fails(folder, draw)
     folder.lose_power(target, draw)
     market = a_market(Folder(target), epoch=2)
-    numbers = [events.batch_number for events in answered if events.batch_number]
+    assert market.status().covered.segment >= answers.covered.segment
+    numbers = [events.batch_number for events in answers.events if events.batch_number]
     assert market.status().last_batch >= max(numbers, default=0)
     found = stored_events(market)
-    with_events = [events for events in answered if events.count]
+    with_events = [events for events in answers.events if events.count]
     assert found[: len(with_events)] == with_events
-    again = a_market(Folder(target), epoch=3)
-    assert stored_events(again) == found
-    assert again.state_hash() == market.state_hash()
+    for snapshot in target.glob("*.snapshot"):
+        snapshot.unlink()
+    from_the_log = a_market(Folder(target), epoch=3)
+    assert stored_events(from_the_log) == found
+    assert from_the_log.state_hash() == market.state_hash()
 
 
 def assert_survives_seed(make: type[LossyFolder], path: Path, seed: int) -> None:

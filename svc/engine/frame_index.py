@@ -1,0 +1,117 @@
+"""Where the frames of a log stand: of each batch by number, of each sequence.
+
+Invariant: it answers for every frame that counts, and holds the places of a few segments alone;
+those of others are read from their frames' headers when somebody asks.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from svc.engine.folder import Folder
+from svc.engine.frames import (
+    HEADER_BYTES,
+    FrameKey,
+    FrameType,
+    SegmentHeader,
+    frame_end,
+    frame_key,
+)
+
+_MOST_LOADED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a frame stands."""
+
+    segment: int
+    offset: int
+
+
+class _Places:
+    """Those of one segment."""
+
+    def __init__(self) -> None:
+        self.batches = array("Q")
+        self.sequences = array("Q")
+        self.events = array("Q")
+
+    def add(self, offset: int, key: FrameKey) -> None:
+        """Takes in the frame that comes next in the segment."""
+        if key.type == FrameType.COMMANDS and key.batch_number:
+            self.batches.append(offset)
+        elif key.type == FrameType.EVENTS and key.records:
+            self.sequences.append(key.first_sequence)
+            self.events.append(offset)
+
+
+class FrameIndex:
+    """The index of a folder's segments, of which the last one may be growing."""
+
+    def __init__(self, folder: Folder, headers: Sequence[SegmentHeader] = (), end: int = 0) -> None:
+        """`end` says how many bytes of the last of `headers` count."""
+        self._folder = folder
+        self._headers = list(headers)
+        self._ends = [after.previous_bytes for _, after in pairwise(headers)]
+        self._ends += [end] * bool(headers)
+        self._loaded: OrderedDict[int, _Places] = OrderedDict()
+        """By place in `_headers`; the growing segment stays, of the others those used last."""
+
+    def begin(self, header: SegmentHeader) -> None:
+        """The segment of `header` is the last one from here on, and grows by `add`."""
+        if self._headers:
+            self._ends[-1] = header.previous_bytes
+        self._loaded[len(self._headers)] = _Places()
+        self._headers.append(header)
+        self._ends.append(HEADER_BYTES)
+
+    def add(self, offset: int, key: FrameKey) -> None:
+        """Takes in the frame that was appended at `offset` of the last segment."""
+        self._loaded[len(self._headers) - 1].add(offset, key)
+
+    def batch(self, number: int) -> Place:
+        """Place of the commands of batch `number`, from 1 to the last."""
+        at = bisect_right(self._headers, number - 1, key=lambda header: header.last_batch) - 1
+        places = self._places(at)
+        before = self._headers[at].last_batch
+        return Place(self._headers[at].number, places.batches[number - before - 1])
+
+    def events_from(self, sequence: int) -> Iterator[Place]:
+        """Places of the frames with events, from the one that holds `sequence` on."""
+        at = bisect_right(self._headers, sequence - 1, key=lambda header: header.sequence) - 1
+        held: Place | None = None
+        for segment in range(max(at, 0), len(self._headers)):
+            places = self._places(segment)
+            # A segment may begin with events of batches that stand in the one before.
+            start = max(bisect_right(places.sequences, sequence) - 1, 0)
+            for index in range(start, len(places.events)):
+                if held is not None and places.sequences[index] > sequence:
+                    yield held
+                held = Place(self._headers[segment].number, places.events[index])
+        if held is not None:
+            yield held
+
+    def _places(self, at: int) -> _Places:
+        places = self._loaded.get(at)
+        if places is None:
+            places = self._loaded[at] = self._read(at)
+        self._loaded.move_to_end(at)
+        if len(self._loaded) > _MOST_LOADED:
+            oldest = next(key for key in self._loaded if key != len(self._headers) - 1)
+            del self._loaded[oldest]
+        return places
+
+    def _read(self, at: int) -> _Places:
+        # Headers alone: the records are checked when they are read.
+        segment = memoryview(self._folder.read(self._headers[at].number))
+        places, offset = _Places(), HEADER_BYTES
+        while offset < self._ends[at]:
+            places.add(offset, frame_key(segment, offset))
+            offset = frame_end(segment, offset)
+        return places

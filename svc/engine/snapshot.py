@@ -1,0 +1,173 @@
+"""Snapshots: a market's whole state in a file, so that recovery need not begin at the log's start.
+
+A snapshot stands at the beginning of a segment and bears its number (docs/journal.md, Snapshot).
+Invariant: a file under a snapshot's name is on the disk whole; one that is not, or that is of
+another log, is never taken for the state.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from svc.engine.book import Engine, chain
+from svc.engine.crc32c import crc32c
+from svc.engine.folder import Folder
+from svc.engine.frames import HEADER_BYTES, SegmentHeader
+from svc.engine.journal_reader import JournalError
+from svc.engine.records import FORMAT_VERSION, RECORD_BYTES
+
+_MAGIC = b"QMESHSNP"
+_HEADER = struct.Struct("<8sII16sIIQQQQQQq16sQ4x")
+_CRC = struct.Struct("<I")
+_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a verified snapshot covers: all of the log before `segment`.
+
+    Batches up to `last_batch` come back without their outbox rows, events up to `sequence` are in
+    the state.
+    """
+
+    segment: int
+    last_batch: int
+    sequence: int
+    running_hash: int
+
+
+NOTHING_COVERED = Covered(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state and the head of the segment that goes on from it."""
+
+    head: SegmentHeader
+    engine: Engine
+    state_hash: int
+
+    @property
+    def covered(self) -> Covered:
+        """What it covers, once it is on the disk and verified."""
+        head = self.head
+        return Covered(head.number, head.last_batch, head.sequence, head.running_hash)
+
+
+def save(folder: Folder, head: SegmentHeader, engine: Engine) -> Covered:
+    """Writes the state before the segment of `head`, reads it again and proves that it is the same.
+
+    Of older snapshots a few are kept. Raises OSError when the disk does not take it, JournalError
+    when it gives back something else.
+    """
+    records = engine.state_records()
+    state_hash = chain(0, records)
+    header = _pack(head, records, state_hash)
+    folder.save_snapshot(head.number, [header, records])
+    del records
+    found = load(folder, head.number)
+    if (found.head, found.state_hash) != (replace(head, previous_bytes=0), state_hash):
+        raise _refused("SNAPSHOT_CORRUPT", "another state than was written", folder, head.number)
+    for number in folder.snapshots()[:-_KEPT]:
+        folder.remove_snapshot(number)
+    return found.covered
+
+
+def load(folder: Folder, number: int) -> Snapshot:
+    """Reads the snapshot before segment `number` and restores its state.
+
+    Raises JournalError: SNAPSHOT_VERSION of another format, SNAPSHOT_CORRUPT when it is damaged.
+    """
+    content = memoryview(folder.read_snapshot(number))
+    head, count, records_crc, state_hash = _unpack(content[:HEADER_BYTES], folder, number)
+    records = content[HEADER_BYTES:]
+    if len(records) != count * RECORD_BYTES:
+        why = f"{count} records are announced, {len(records)} bytes follow"
+        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+    if crc32c(records) != records_crc:
+        why = "the checksum of the records does not match"
+        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+    try:
+        engine = Engine.restored(records)
+    except ValueError as error:
+        raise _refused("SNAPSHOT_CORRUPT", str(error), folder, number) from None
+    found = (engine.state_hash(), engine.sequence, engine.running_hash, engine.time_ns)
+    if found != (state_hash, head.sequence, head.running_hash, head.time_ns):
+        why = "the state that is restored is not the one that the header describes"
+        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+    return Snapshot(head, engine, state_hash)
+
+
+def newest(
+    folder: Folder, heads: Sequence[SegmentHeader], report: Callable[[str], None]
+) -> Snapshot | None:
+    """The newest snapshot that is whole; None when there is none. `heads` are the log's segments.
+
+    One that is damaged or of another format is passed over with a sentence to `report`: an older
+    one, or the log itself, says the same. Raises JournalError for one that contradicts the log,
+    for then one of them is not what was written: SNAPSHOT_FOREIGN, SNAPSHOT_DIVERGED.
+    """
+    for number in reversed(folder.snapshots()):
+        try:
+            snapshot = load(folder, number)
+        except JournalError as error:
+            report(f"passed over a snapshot: {error}")
+            continue
+        _check_place(folder, snapshot.head, heads)
+        return snapshot
+    return None
+
+
+def _check_place(folder: Folder, head: SegmentHeader, heads: Sequence[SegmentHeader]) -> None:
+    number = head.number
+    if not heads or (head.log_id, head.market) != (heads[0].log_id, heads[0].market):
+        log = f"log {heads[0].log_id.hex()} of market {heads[0].market}" if heads else "no log"
+        why = f"it is of log {head.log_id.hex()} of market {head.market}, beside it lies {log}"
+        raise _refused("SNAPSHOT_FOREIGN", why, folder, number)
+    if number > len(heads):
+        why = f"the log ends in segment {len(heads)}, before the one that goes on from it"
+        raise _refused("SNAPSHOT_DIVERGED", why, folder, number)
+    if replace(heads[number - 1], previous_bytes=0) != head:
+        why = "segment and snapshot of this number say different things of the log before them"
+        raise _refused("SNAPSHOT_DIVERGED", why, folder, number)
+
+
+def _pack(head: SegmentHeader, records: bytes, state_hash: int) -> bytes:
+    fields = _HEADER.pack(
+        _MAGIC, head.format_version, head.semantic_version, head.log_id, head.market,
+        crc32c(records), head.epoch, head.number, len(records) // RECORD_BYTES, head.last_batch,
+        head.sequence, head.running_hash, head.time_ns, head.last_digest, state_hash,
+    )  # fmt: skip
+    return fields + _CRC.pack(crc32c(fields))
+
+
+def _unpack(header: memoryview, folder: Folder, number: int) -> tuple[SegmentHeader, int, int, int]:
+    if len(header) < HEADER_BYTES:
+        raise _refused("SNAPSHOT_CORRUPT", "it ends inside its header", folder, number)
+    fields = header[: _HEADER.size]
+    (
+        magic, format_version, semantic_version, log_id, market, records_crc, epoch, said, count,
+        last_batch, sequence, running_hash, time_ns, last_digest, state_hash,
+    ) = _HEADER.unpack(fields)  # fmt: skip
+    if magic != _MAGIC:
+        why = "it does not begin with a snapshot's mark"
+        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+    if _CRC.unpack_from(header, _HEADER.size)[0] != crc32c(fields):
+        why = "the checksum of its header does not match"
+        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+    if format_version != FORMAT_VERSION:
+        why = f"it has format {format_version}, this engine knows {FORMAT_VERSION}"
+        raise _refused("SNAPSHOT_VERSION", why, folder, number)
+    if said != number:
+        raise _refused("SNAPSHOT_CORRUPT", f"it says it is number {said}", folder, number)
+    head = SegmentHeader(
+        log_id, market, epoch, number, 0, last_batch, last_digest, sequence, running_hash, time_ns,
+        format_version, semantic_version,
+    )  # fmt: skip
+    return head, count, records_crc, state_hash
+
+
+def _refused(reason: str, why: str, folder: Folder, number: int) -> JournalError:
+    return JournalError(reason, why, file=folder.snapshot_name(number))
