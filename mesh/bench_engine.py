@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import click
 
@@ -19,7 +21,7 @@ from mesh.calibration import calibrate
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch
-from svc.engine.market import open_market
+from svc.engine.market import Market, Taken, open_market
 from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES
 from svc.kit.clock import SystemClock
 
@@ -159,11 +161,26 @@ def _journaled(made: Recorded) -> int:
             _numbered(number + at, part) for at, part in enumerate(_cut(made.commands, _CHUNK), 1)
         ]
         started = time.perf_counter()
-        for batch in batches:
-            market.submit([batch])
+        _stream(market, batches)
         seconds = time.perf_counter() - started
         market.close()
     return round(len(made.commands) // RECORD_BYTES / seconds)
+
+
+def _stream(market: Market, batches: Sequence[Batch]) -> None:
+    # The disk works while the next batch is matched; each is on the disk before it counts.
+    begun: SimpleQueue[Taken | None] = SimpleQueue()
+
+    def finish() -> None:
+        while (taken := begun.get()) is not None:
+            market.finish(taken)
+
+    disk = Thread(target=finish)
+    disk.start()
+    for batch in batches:
+        begun.put(market.begin([batch]))
+    begun.put(None)
+    disk.join()
 
 
 def _numbered(number: int, commands: memoryview) -> Batch:

@@ -90,6 +90,14 @@ def crc32c_by_tables(data, uint32_t before=0):
     return _checksum(data, before, False)
 
 
+cdef uint32_t checksum(const unsigned char *at, size_t length) noexcept nogil:
+    return ~(
+        crc_by_instruction(~<uint32_t>0, at, length)
+        if _by_instruction
+        else crc_by_tables(~<uint32_t>0, at, length)
+    )
+
+
 cdef uint32_t _checksum(object data, uint32_t before, bint by_instruction) except? 0:
     cdef Py_buffer view
     cdef uint32_t crc = ~before

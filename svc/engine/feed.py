@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from engine.v1 import engine_pb2, records_pb2
 
 from svc.engine import wire
-from svc.engine.market import EventBatch
+from svc.engine.journal import EventBatch
 
 KEPT_EVENTS = 200_000
 """Events kept at least, if there were as many."""

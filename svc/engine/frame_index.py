@@ -6,6 +6,7 @@ those of others are read from their frames' headers when somebody asks.
 
 from __future__ import annotations
 
+import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
@@ -52,7 +53,7 @@ class _Places:
 
 
 class FrameIndex:
-    """The index of a folder's segments, of which the last one may be growing."""
+    """The index of a folder's segments, of which the last one may grow while others read."""
 
     def __init__(self, folder: Folder, headers: Sequence[SegmentHeader] = (), end: int = 0) -> None:
         """`end` says how many bytes of the last of `headers` count."""
@@ -60,16 +61,18 @@ class FrameIndex:
         self._headers = list(headers)
         self._ends = [after.previous_bytes for _, after in pairwise(headers)]
         self._ends += [end] * bool(headers)
+        self._lock = threading.Lock()
         self._loaded: OrderedDict[int, _Places] = OrderedDict()
         """By place in `_headers`; the growing segment stays, of the others those used last."""
 
     def begin(self, header: SegmentHeader) -> None:
         """The segment of `header` is the last one from here on, and grows by `add`."""
-        if self._headers:
-            self._ends[-1] = header.previous_bytes
-        self._loaded[len(self._headers)] = _Places()
-        self._headers.append(header)
-        self._ends.append(HEADER_BYTES)
+        with self._lock:
+            if self._headers:
+                self._ends[-1] = header.previous_bytes
+            self._loaded[len(self._headers)] = _Places()
+            self._headers.append(header)
+            self._ends.append(HEADER_BYTES)
 
     def add(self, offset: int, key: FrameKey) -> None:
         """Takes in the frame that was appended at `offset` of the last segment."""
@@ -98,14 +101,15 @@ class FrameIndex:
             yield held
 
     def _places(self, at: int) -> _Places:
-        places = self._loaded.get(at)
-        if places is None:
-            places = self._loaded[at] = self._read(at)
-        self._loaded.move_to_end(at)
-        if len(self._loaded) > _MOST_LOADED:
-            oldest = next(key for key in self._loaded if key != len(self._headers) - 1)
-            del self._loaded[oldest]
-        return places
+        with self._lock:
+            places = self._loaded.get(at)
+            if places is None:
+                places = self._loaded[at] = self._read(at)
+            self._loaded.move_to_end(at)
+            if len(self._loaded) > _MOST_LOADED:
+                oldest = next(key for key in self._loaded if key != len(self._headers) - 1)
+                del self._loaded[oldest]
+            return places
 
     def _read(self, at: int) -> _Places:
         # Headers alone: the records are checked when they are read.

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple, Self
 
 from svc.engine.crc32c import crc32c
+from svc.engine.packing import unpack
 from svc.engine.records import FORMAT_VERSION, RECORD_BYTES, SEMANTIC_VERSION
 
 HEADER_BYTES = 128
@@ -19,10 +20,11 @@ SEGMENT_MAGIC = b"QMESHLOG"
 FRAME_MAGIC = 0x524D5251
 NO_DIGEST = bytes(16)
 _SEGMENT = struct.Struct("<8sII16sIIQQQQQQq16s12x")
-_FRAME = struct.Struct("<IIB7xIIQqQQQQQ16s32x")
+_FRAME = struct.Struct("<IIBB6xIIQqQQQQQ16sI28x")
 _KEY = struct.Struct("<8xB7xI4xQ24xQ")
 _CRC = struct.Struct("<I")
 _MAX_FRAME_RECORDS = 1 << 24
+_PLAIN, _PACKED = 0, 1
 
 
 class Damaged(Exception):
@@ -96,6 +98,8 @@ class Frame:
     first_sequence: int = 0
     hash_before: int = 0
     hash_after: int = 0
+    stored_bytes: int = 0
+    """What its records take in the segment it was read from: less than they are when packed."""
 
     @property
     def count(self) -> int:
@@ -104,19 +108,8 @@ class Frame:
 
     @property
     def size(self) -> int:
-        """Bytes it takes in a segment."""
-        return HEADER_BYTES + len(self.records)
-
-    def header(self) -> bytes:
-        """Returns the 128 bytes that stand before the records."""
-        fields = bytearray(HEADER_BYTES)
-        _FRAME.pack_into(
-            fields, 0, FRAME_MAGIC, 0, self.type, self.count, crc32c(self.records),
-            self.batch_number, self.time_ns, self.epoch, self.durable_bytes, self.first_sequence,
-            self.hash_before, self.hash_after, self.digest,
-        )  # fmt: skip
-        _CRC.pack_into(fields, 4, crc32c(memoryview(fields)[8:]))
-        return bytes(fields)
+        """Bytes it takes in the segment it was read from."""
+        return HEADER_BYTES + self.stored_bytes
 
     @classmethod
     def unpack(cls, segment: memoryview, offset: int, end: int) -> Self:
@@ -125,23 +118,42 @@ class Frame:
             raise Damaged("the segment ends inside a frame's header")
         header = segment[offset : offset + HEADER_BYTES]
         (
-            magic, header_crc, kind, count, records_crc, batch_number, time_ns, epoch,
-            durable_bytes, first_sequence, hash_before, hash_after, digest,
+            magic, header_crc, kind, packing, count, records_crc, batch_number, time_ns, epoch,
+            durable_bytes, first_sequence, hash_before, hash_after, digest, length,
         ) = _FRAME.unpack(header)  # fmt: skip
         if magic != FRAME_MAGIC or header_crc != crc32c(header[8:]):
             raise Damaged("the checksum of the frame's header does not match")
         if kind not in {FrameType.COMMANDS, FrameType.EVENTS} or count > _MAX_FRAME_RECORDS:
             raise Damaged(f"a frame of type {kind} with {count} records is unknown")
         start = offset + HEADER_BYTES
-        if end - start < count * RECORD_BYTES:
+        length = _stored_bytes(packing, count, length)
+        if end - start < length:
             raise Damaged("the segment ends inside a frame's records")
-        records = segment[start : start + count * RECORD_BYTES]
-        if crc32c(records) != records_crc:
+        stored = segment[start : start + length]
+        if crc32c(stored) != records_crc:
             raise Damaged("the checksum of the frame's records does not match")
+        records = _unpacked(stored, packing, count, kind)
         return cls(
             FrameType(kind), batch_number, time_ns, epoch, durable_bytes, records, digest,
-            first_sequence, hash_before, hash_after,
+            first_sequence, hash_before, hash_after, length,
         )  # fmt: skip
+
+
+def _stored_bytes(packing: int, count: int, length: int) -> int:
+    if packing == _PLAIN:
+        return count * RECORD_BYTES
+    if packing != _PACKED or length % RECORD_BYTES or length >= count * RECORD_BYTES:
+        raise Damaged(f"{count} records packed by way {packing} in {length} bytes are unknown")
+    return length
+
+
+def _unpacked(stored: memoryview, packing: int, count: int, kind: int) -> bytes | memoryview:
+    if packing == _PLAIN:
+        return stored
+    try:
+        return unpack(stored, count, kind == FrameType.EVENTS)
+    except ValueError as error:
+        raise Damaged(str(error)) from None
 
 
 class FrameKey(NamedTuple):
@@ -163,17 +175,18 @@ def frame_end(segment: memoryview, offset: int) -> int:
     header = segment[offset : offset + HEADER_BYTES]
     if len(header) < HEADER_BYTES:
         return offset + HEADER_BYTES
-    magic, header_crc, _, count = _FRAME.unpack(header)[:4]
+    magic, header_crc, _, packing, count, *_, length = _FRAME.unpack(header)
     if magic != FRAME_MAGIC or header_crc != crc32c(header[8:]):
         return offset + HEADER_BYTES
-    return int(offset + HEADER_BYTES + count * RECORD_BYTES)
+    return int(offset + HEADER_BYTES + (length if packing == _PACKED else count * RECORD_BYTES))
 
 
 def is_unwritten(segment: memoryview, start: int, stop: int, end: int) -> bool:
     """Whether something between start and stop never reached the disk.
 
     That is so when it lies behind the file's end, or when the part of a sector that belongs to it
-    holds nothing but zeros: a written record or header never does.
+    holds nothing but zeros: a written record or header never does, and 128 bytes of packed records
+    neither.
     """
     if stop > end:
         return True

@@ -1,12 +1,15 @@
 """The journal's writer: appends, syncs, rotates, and finds again what it wrote.
 
-Invariant: what `append_commands` returned from is on the disk, in an unbroken chain of numbered
-batches; after any failure of the disk nothing more is written. One writer, one thread at a time.
+Invariant: what `sync` returned from is on the disk, in an unbroken chain of numbered batches, each
+followed by its events; after any failure of the disk nothing more is written. One thread puts,
+another may sync meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from svc.engine.folder import Folder
@@ -21,8 +24,11 @@ from svc.engine.frames import (
     frame_end,
 )
 from svc.engine.journal_reader import JournalError
+from svc.engine.packing import Packer
+from svc.engine.records import RECORD_BYTES
 
 SEGMENT_BYTES = 64 << 20
+_Pair = tuple["Batch | None", "EventBatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,23 @@ class Batch:
     number: int
     digest: bytes
     commands: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The events of one batch, `records` back to back. Number 0: time alone made them."""
+
+    batch_number: int
+    time_ns: int
+    first_sequence: int
+    previous_hash: int
+    running_hash: int
+    records: bytes
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.records) // RECORD_BYTES
 
 
 class Journal:
@@ -49,11 +72,14 @@ class Journal:
         self._index = index
         self._segment_bytes = segment_bytes
         self._head = head
-        self._last_batch = head.last_batch
+        self._position = head
         self._failed = False
         self._descriptor = -1
         self._bytes = 0
-        self._durable_bytes = 0
+        self._waiting: deque[_Pair] = deque()
+        self._put = self._synced = 0
+        self._writing = threading.Lock()
+        self._packer = Packer()
         self._open_segment()
 
     @property
@@ -66,53 +92,47 @@ class Journal:
         """Identity of the log, 16 bytes."""
         return self._head.log_id
 
-    @property
-    def last_batch(self) -> int:
-        """Number of the last batch appended; 0 before the first."""
-        return self._last_batch
-
     def digest_of(self, number: int) -> bytes:
-        """Digest of batch `number`, 1..last_batch."""
+        """Digest of batch `number`, from 1 to the last that is on the disk."""
         return self._read(self._index.batch(number)).digest
 
-    def append_commands(self, batches: Sequence[Batch], time_ns: int) -> None:
-        """Appends batches in number order and returns when they are on the disk."""
-        frames = [
-            Frame(
-                FrameType.COMMANDS, batch.number, time_ns, self.epoch, self._durable_bytes,
-                batch.commands, batch.digest,
-            )
-            for batch in batches
-        ]  # fmt: skip
-        self._append(frames)
-        self._guarded(lambda: self._folder.fdatasync(self._descriptor))
-        self._durable_bytes = self._bytes
-        self._last_batch = max(self._last_batch, batches[-1].number)
+    @property
+    def unsynced(self) -> int:
+        """How many batches were put and are not known to be on the disk."""
+        return self._put - self._synced
 
-    def append_events(self, frames: Sequence[Frame]) -> None:
-        """Appends events in order; they are on the disk after the next sync, or made again."""
-        self._append(
-            [
-                replace(frame, epoch=self.epoch, durable_bytes=self._durable_bytes)
-                for frame in frames
-            ]
-        )
+    @property
+    def mark(self) -> int:
+        """What `sync` is to be asked for to have all that was put so far on the disk."""
+        return self._put
 
-    def rotate_if_full(self, position: SegmentHeader) -> None:
-        """Begins the next segment when this one has grown past its limit; see `rotate`."""
-        if self._bytes >= self._segment_bytes:
-            self.rotate(position)
+    def put(self, batch: Batch | None, events: EventBatch) -> None:
+        """Takes what is appended next: a batch, unless it stands in the log, and its events."""
+        self._refuse_if_failed()
+        self._waiting.append((batch, events))
+        self._put += 1
 
-    def rotate(self, position: SegmentHeader) -> SegmentHeader:
-        """Begins the next segment and returns its header; all that was appended is on the disk.
+    def sync(self, mark: int) -> None:
+        """Returns when all that was put up to `mark` is on the disk.
 
-        `position` describes where the log stands; its number and previous_bytes are filled in here.
-        Every batch appended so far has its events appended.
+        What was put since goes with it: one write and one fdatasync for whatever waits.
         """
-        self._guarded(lambda: self._folder.fdatasync(self._descriptor))
-        self._folder.close(self._descriptor)
-        self._head = replace(position, number=self._head.number + 1, previous_bytes=self._bytes)
-        self._open_segment()
+        if self._synced >= mark:
+            return
+        with self._writing:
+            if self._synced < mark:
+                pairs = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                self._append(pairs)
+
+    def sync_all(self) -> None:
+        """Returns when everything that was put is on the disk."""
+        self.sync(self._put)
+
+    def rotate(self) -> SegmentHeader:
+        """Begins the next segment and returns its header; all that was put is on the disk."""
+        self.sync_all()
+        with self._writing:
+            self._rotate()
         return self._head
 
     def events_from(self, sequence: int) -> Iterator[Frame]:
@@ -121,9 +141,9 @@ class Journal:
             yield self._read(place)
 
     def close(self) -> None:
-        """Syncs what is there and closes; nothing is appended afterwards."""
+        """Syncs what was put and closes; nothing is put afterwards."""
         if not self._failed:
-            self._guarded(lambda: self._folder.fdatasync(self._descriptor))
+            self.sync_all()
             self._failed = True
         self._folder.close(self._descriptor)
 
@@ -132,29 +152,56 @@ class Journal:
         self._guarded(lambda: self._folder.append(self._descriptor, [self._head.pack()]))
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
         self._guarded(self._folder.sync_names)
-        self._bytes = self._durable_bytes = HEADER_BYTES
+        self._bytes = HEADER_BYTES
         self._index.begin(self._head)
 
-    def _append(self, frames: Sequence[Frame]) -> None:
-        parts: list[bytes | memoryview] = []
-        for frame in frames:
-            parts += (frame.header(), frame.records)
-        self._guarded(lambda: self._folder.append(self._descriptor, parts))
-        for frame in frames:
-            key = FrameKey(frame.type, frame.count, frame.batch_number, frame.first_sequence)
+    def _rotate(self) -> None:
+        # All that stands in the segment is synced.
+        self._refuse_if_failed()
+        self._folder.close(self._descriptor)
+        self._head = replace(
+            self._position, number=self._head.number + 1, previous_bytes=self._bytes
+        )
+        self._open_segment()
+
+    def _append(self, pairs: list[_Pair]) -> None:
+        # All that stands in the segment is synced: each append waits for the disk.
+        self._refuse_if_failed()
+        if self._bytes >= self._segment_bytes:
+            self._rotate()
+        frames, lengths = self._packer.group(pairs, self.epoch, self._bytes)
+        self._guarded(lambda: self._folder.append(self._descriptor, [frames]))
+        self._guarded(lambda: self._folder.fdatasync(self._descriptor))
+        self._note(pairs, lengths)
+        self._position = _after(self._position, pairs)
+        self._synced += len(pairs)
+
+    def _note(self, pairs: list[_Pair], lengths: list[int]) -> None:
+        # Where the frames of what was appended stand.
+        following = iter(lengths)
+        for batch, events in pairs:
+            number, first = events.batch_number, events.first_sequence
+            if batch is not None:
+                self._index.add(self._bytes, FrameKey(FrameType.COMMANDS, 1, number, 0))
+                self._bytes += next(following)
+            key = FrameKey(FrameType.EVENTS, events.count, number, first)
             self._index.add(self._bytes, key)
-            self._bytes += frame.size
+            self._bytes += next(following)
+
+    def _refuse_if_failed(self) -> None:
+        if self._failed:
+            raise JournalError("JOURNAL_FAILED", "the journal is closed or its disk has failed")
 
     def _guarded(self, write: Callable[[], None]) -> None:
         # After a failed write or sync nobody knows what the disk holds: only a new start, which
         # reads it, may go on.
-        if self._failed:
-            raise JournalError("JOURNAL_FAILED", "the journal is closed or its disk has failed")
         try:
             write()
-        except OSError as error:
+        except BaseException as error:
             self._failed = True
-            raise JournalError("JOURNAL_FAILED", f"the disk failed: {error}") from error
+            if isinstance(error, OSError):
+                raise JournalError("JOURNAL_FAILED", f"the disk failed: {error}") from error
+            raise
 
     def _read(self, place: Place) -> Frame:
         header = self._folder.read(place.segment, place.offset, HEADER_BYTES)
@@ -167,3 +214,16 @@ class Journal:
             raise JournalError(
                 "JOURNAL_CORRUPT", str(damage), file=file, offset=place.offset
             ) from None
+
+
+def _after(position: SegmentHeader, pairs: list[_Pair]) -> SegmentHeader:
+    # Where the log stands behind them.
+    events = pairs[-1][1]
+    position = replace(
+        position, sequence=events.first_sequence + events.count - 1,
+        running_hash=events.running_hash, time_ns=events.time_ns,
+    )  # fmt: skip
+    for batch, _ in reversed(pairs):
+        if batch is not None and batch.number:
+            return replace(position, last_batch=batch.number, last_digest=batch.digest)
+    return position

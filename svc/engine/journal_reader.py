@@ -21,6 +21,8 @@ from svc.engine.frames import (
 )
 from svc.engine.records import FORMAT_VERSION, RECORD_BYTES, SEMANTIC_VERSION
 
+_OLDEST_FORMAT = 1
+
 
 class JournalError(Exception):
     """The journal cannot be used as it stands; an operator must look.
@@ -85,11 +87,12 @@ class JournalReader:
             raise self._corrupt(str(damage), number, 0) from None
         if header.number != number:
             raise self._corrupt(f"the segment says it is number {header.number}", number, 0)
-        if (header.format_version, header.semantic_version) != (FORMAT_VERSION, SEMANTIC_VERSION):
+        known = _OLDEST_FORMAT <= header.format_version <= FORMAT_VERSION
+        if not known or header.semantic_version != SEMANTIC_VERSION:
             raise JournalError(
                 "JOURNAL_VERSION",
                 f"written by format {header.format_version}, semantics {header.semantic_version}; "
-                f"this engine has {FORMAT_VERSION}, {SEMANTIC_VERSION}",
+                f"this engine reads {_OLDEST_FORMAT} to {FORMAT_VERSION}, {SEMANTIC_VERSION}",
                 file=self._folder.file_name(number),
             )
         return header

@@ -1,29 +1,32 @@
 """A market: its engine and its journal tied together, in the order that loses nothing.
 
-Invariant: a batch is on the disk before it is matched; batch numbers are contiguous; time never
-falls; every event that anyone sees comes out of the journal again after any crash.
+Invariant: a batch and its events are on the disk before anything of it is seen; batch numbers are
+contiguous; time never falls; every event that anyone sees comes out of the journal again after any
+crash.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
 from svc.engine.frame_index import FrameIndex
 from svc.engine.frames import Frame, SegmentHeader
-from svc.engine.journal import SEGMENT_BYTES, Batch, Journal
+from svc.engine.journal import SEGMENT_BYTES, Batch, EventBatch, Journal
 from svc.engine.journal_reader import JournalError
 from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES, Command, CommandKind
-from svc.engine.recovery import Recovered, apply_batch, recover
+from svc.engine.recovery import Recovered, recover
 from svc.engine.snapshot import Covered, save
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid
 
 DIGEST_BYTES = 16
 _ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
+_MOST_UNSYNCED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,6 @@ class Position:
     log_id: bytes
     sequence: int
     running_hash: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventBatch:
-    """The events of one batch, `records` back to back. Number 0: time alone made them."""
-
-    batch_number: int
-    time_ns: int
-    first_sequence: int
-    previous_hash: int
-    running_hash: int
-    records: bytes
-
-    @property
-    def count(self) -> int:
-        """How many events there are."""
-        return len(self.records) // RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +53,14 @@ class Outcome:
     def is_duplicate(self) -> bool:
         """Whether the batch was skipped."""
         return self.events is None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Batches that are matched and may not be on the disk yet: `Market.finish` opens it."""
+
+    outcomes: list[Outcome]
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,11 @@ class BookSnapshot:
 
 
 class Market:
-    """One market. Its methods block on the disk; calls from several threads wait for each other."""
+    """One market. Its methods block on the disk; calls from several threads wait for each other.
+
+    While one thread waits in `finish`, another may `begin`: the disk then works while the engine
+    does. Whatever else is asked of the market waits until all that was begun is on the disk.
+    """
 
     def __init__(
         self, recovered: Recovered, journal: Journal, folder: Folder, clock: Clock, market: int
@@ -109,26 +107,42 @@ class Market:
         self._engine: Engine = recovered.engine
         self._journal = journal
         self._clock = clock
+        self._last_batch = recovered.last_batch
         self._last_digest = recovered.last_digest
         self._lock = threading.Lock()
-        if recovered.missing_events:
-            self._journal.append_events(recovered.missing_events)
+        for frame in recovered.missing_events:
+            self._journal.put(None, _events(frame))
 
     def submit(self, batches: Sequence[Batch]) -> list[Outcome]:
-        """Takes batches in number order: all on the disk with one sync, then matched one by one.
+        """Takes batches in number order and returns when they and their events are on the disk.
 
         Raises DomainError BATCH_GAP, DIGEST_MISMATCH or INVALID_BATCH before anything is taken, and
         JournalError when the disk fails; then this market must be opened anew.
+        """
+        return self.finish(self.begin(batches))
+
+    def begin(self, batches: Sequence[Batch]) -> Taken:
+        """The first half of `submit`: matches. Raises what that does.
+
+        Nothing of what came of it leaves before `finish`, which is called for each, in order. When
+        too much has been begun, this waits for the disk.
         """
         with self._lock:
             fresh = self._fresh(batches)
             known = batches[: len(batches) - len(fresh)]
             outcomes = [Outcome(batch.number, self._engine.sequence, None) for batch in known]
-            frames = self._take(fresh) if fresh else []
-            return outcomes + [
-                Outcome(frame.batch_number, frame.first_sequence + frame.count - 1, _events(frame))
-                for frame in frames
-            ]
+            made = self._take(fresh)
+            mark = self._journal.mark
+        outcomes += [
+            Outcome(events.batch_number, events.first_sequence + events.count - 1, events)
+            for events in made
+        ]
+        return Taken(outcomes, mark)
+
+    def finish(self, taken: Taken) -> list[Outcome]:
+        """Returns what came of the batches when they and their events are on the disk."""
+        self._journal.sync(taken.mark)
+        return taken.outcomes
 
     def advance(self) -> EventBatch | None:
         """Lets time pass if something is due; returns the events it made, or None."""
@@ -136,13 +150,15 @@ class Market:
             deadline = self._engine.next_deadline_ns
             if deadline is None or self._clock.unix_ns() < deadline:
                 return None
-            return _events(self._take([Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME)])[0])
+            made = self._take([Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME)])
+            self._journal.sync_all()
+        return made[0]
 
     def status(self) -> Status:
         """Where the log stands."""
-        with self._lock:
+        with self._settled():
             return Status(
-                self._position(), self._journal.last_batch, self._last_digest,
+                self._position(), self._last_batch, self._last_digest,
                 self._journal.epoch, self._engine.time_ns, self._engine.live_orders,
                 self._engine.next_deadline_ns, self._covered,
                 self._engine.commands - self._saved_commands,
@@ -155,7 +171,7 @@ class Market:
         and what `check_position` raises.
         """
         self.check_position(applied)
-        last = self._journal.last_batch
+        last = self.status().last_batch
         if last > highest_number:
             raise failed_precondition(
                 "LOG_AHEAD_OF_OUTBOX",
@@ -169,7 +185,7 @@ class Market:
 
         Raises DomainError LOG_FOREIGN, LOG_BEHIND_CONSUMER or HASH_MISMATCH.
         """
-        with self._lock:
+        with self._settled():
             end = self._position()
         if position.sequence == 0 and not position.log_id:
             return
@@ -199,7 +215,7 @@ class Market:
 
         The first batch is cut when `sequence` lies inside it. Reads the journal as it is iterated.
         """
-        with self._lock:
+        with self._settled():
             end = self._engine.sequence
         if sequence >= end:
             return
@@ -210,14 +226,14 @@ class Market:
 
     def snapshot(self) -> BookSnapshot:
         """All live orders at this moment."""
-        with self._lock:
+        with self._settled():
             instruments = self._engine.instruments()
             orders = {i: self._engine.orders(i) for i in sorted(instruments)}
             return BookSnapshot(self._position(), instruments, orders)
 
     def state_hash(self) -> tuple[Position, int]:
         """The hash of the books' state and the position it belongs to."""
-        with self._lock:
+        with self._settled():
             return self._position(), self._engine.state_hash()
 
     def begin_snapshot(self) -> tuple[SegmentHeader, Engine]:
@@ -227,7 +243,7 @@ class Market:
         rest, while they go on.
         """
         with self._lock:
-            head = self._journal.rotate(self._head())
+            head = self._journal.rotate()
             self._saved_commands = self._engine.commands
             return head, self._engine.copy()
 
@@ -250,6 +266,13 @@ class Market:
         with self._lock:
             self._journal.close()
 
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        # Nothing begins meanwhile, and all that was begun is on the disk.
+        with self._lock:
+            self._journal.sync_all()
+            yield
+
     def _position(self) -> Position:
         return Position(self._journal.log_id, self._engine.sequence, self._engine.running_hash)
 
@@ -262,7 +285,7 @@ class Market:
 
     def _fresh(self, batches: Sequence[Batch]) -> list[Batch]:
         # Those that the log does not hold; every rule is checked before anything is written.
-        expected = self._journal.last_batch + 1
+        expected = self._last_batch + 1
         fresh: list[Batch] = []
         for batch in batches:
             _check_form(batch)
@@ -283,6 +306,7 @@ class Market:
     def _check_digest(self, batch: Batch, fresh: Sequence[Batch]) -> None:
         if fresh and batch.number >= fresh[0].number:
             raise invalid("INVALID_BATCH", f"batch {batch.number} came twice in one call")
+        self._journal.sync_all()
         if self._journal.digest_of(batch.number) != batch.digest:
             raise failed_precondition(
                 "DIGEST_MISMATCH",
@@ -290,22 +314,22 @@ class Market:
                 number=str(batch.number),
             )
 
-    def _take(self, batches: Sequence[Batch]) -> list[Frame]:
+    def _take(self, batches: Sequence[Batch]) -> list[EventBatch]:
+        if self._journal.unsynced > _MOST_UNSYNCED:
+            self._journal.sync_all()
         time_ns = max(self._clock.unix_ns(), self._engine.time_ns)
-        self._journal.rotate_if_full(self._head())
-        self._journal.append_commands(batches, time_ns)
-        frames = [apply_batch(self._engine, b.number, time_ns, b.commands) for b in batches]
-        if batches[-1].number:
-            self._last_digest = batches[-1].digest
-        self._journal.append_events(frames)
-        return frames
+        made = [self._match(batch, time_ns) for batch in batches]
+        if batches and batches[-1].number:
+            self._last_batch, self._last_digest = batches[-1].number, batches[-1].digest
+        return made
 
-    def _head(self) -> SegmentHeader:
-        return SegmentHeader(
-            self._journal.log_id, self.market, self._journal.epoch, 0, 0, self._journal.last_batch,
-            self._last_digest, self._engine.sequence, self._engine.running_hash,
-            self._engine.time_ns,
-        )  # fmt: skip
+    def _match(self, batch: Batch, time_ns: int) -> EventBatch:
+        engine = self._engine
+        first, before = engine.sequence + 1, engine.running_hash
+        records = bytes(engine.apply(batch.commands, time_ns))
+        events = EventBatch(batch.number, time_ns, first, before, engine.running_hash, records)
+        self._journal.put(batch, events)
+        return events
 
 
 def open_market(

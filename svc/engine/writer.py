@@ -17,9 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from trading.v1 import trading_pb2
 
 from svc.engine.feed import Feed, to_message
-from svc.engine.journal import Batch
+from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import BookSnapshot, EventBatch, Market, Outcome, Position, Status
+from svc.engine.market import BookSnapshot, Market, Outcome, Position, Status
 from svc.kit.batcher import Batcher
 from svc.kit.clock import Clock
 from svc.kit.errors import not_leader

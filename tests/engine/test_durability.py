@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from svc.engine.folder import Folder
+from svc.engine.journal import EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import EventBatch, Market
+from svc.engine.market import Market, Taken
 from svc.engine.snapshot import NOTHING_COVERED, Covered
 from svc.kit.clock import FakeClock
 from tests.engine.flows import SECOND_NS, START_NS
@@ -31,16 +32,22 @@ def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> Answers:
     """Submits groups of batches, with snapshots between them, until the power fails."""
     clock = FakeClock(START_NS)
     answers = Answers()
+    begun: list[Taken] = []
     waiting = list(flow_batches(draw.randint(0, 10**6), count=120))
     try:
-        market = a_market(folder, clock, segment_bytes=40_000)
+        market = a_market(folder, clock, segment_bytes=8_000)
         while waiting:
             size = draw.randint(1, 4)
             group, waiting = waiting[:size], waiting[size:]
-            answers.events += [o.events for o in market.submit(group) if o.events]
+            begun.append(market.begin(group))
             if draw.random() < 0.15:
                 answers.covered = market.take_snapshot()
             clock.advance(draw.randint(0, SECOND_NS))
+            if draw.random() < 0.3:
+                continue
+            outcomes = [outcome for taken in begun for outcome in market.finish(taken)]
+            answers.events += [outcome.events for outcome in outcomes if outcome.events]
+            begun.clear()
             timed = market.advance()
             if timed:
                 answers.events.append(timed)

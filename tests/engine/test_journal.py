@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from svc.engine.crc32c import crc32c, crc32c_by_tables
 from svc.engine.folder import Folder, FolderLocked
 from svc.engine.frames import HEADER_BYTES, Frame, SegmentHeader
+from svc.engine.journal import EventBatch
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market
+from svc.engine.packing import Packer
 from svc.engine.recovery import recover
 from tests.engine.lossy import a_market, flow_batches
 
@@ -24,7 +26,7 @@ quiet = settings(
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """A journal of several segments, closed."""
-    market = a_market(Folder(tmp_path), segment_bytes=20_000)
+    market = a_market(Folder(tmp_path), segment_bytes=4_000)
     for batch in flow_batches(seed=3, count=60):
         market.submit([batch])
     market.close()
@@ -110,13 +112,17 @@ def test_a_segment_that_is_missing_is_refused(journal: Path) -> None:
     assert "segment 2 is missing" in str(refusal(journal))
 
 
-def test_zeros_in_what_a_later_frame_knows_to_be_synced_are_refused(journal: Path) -> None:
-    last = segments(journal)[-1]
+def test_zeros_in_what_a_later_frame_knows_to_be_synced_are_refused(tmp_path: Path) -> None:
+    market = a_market(Folder(tmp_path))
+    for batch in flow_batches(seed=3, count=5):
+        market.submit([batch])
+    market.close()
+    last = segments(tmp_path)[-1]
     content = bytearray(last.read_bytes())
     frame = Frame.unpack(memoryview(bytes(content)), HEADER_BYTES, len(content))
     content[HEADER_BYTES : HEADER_BYTES + frame.size] = bytes(frame.size)
     last.write_bytes(content)
-    error = refusal(journal)
+    error = refusal(tmp_path)
     assert (error.reason, error.offset) == ("JOURNAL_CORRUPT", HEADER_BYTES)
 
 
@@ -128,8 +134,12 @@ def test_an_event_that_was_altered_with_its_checksums_diverges(journal: Path) ->
     frame = Frame.unpack(memoryview(bytes(content)), offset, len(content))
     records = bytearray(frame.records)
     records[128 + 56] ^= 1
-    forged = replace(frame, records=bytes(records))
-    content[offset : offset + frame.size] = forged.header() + forged.records
+    forged = EventBatch(
+        frame.batch_number, frame.time_ns, frame.first_sequence, frame.hash_before,
+        frame.hash_after, bytes(records),
+    )  # fmt: skip
+    frames, _ = Packer().group([(None, forged)], frame.epoch, frame.durable_bytes)
+    content[offset : offset + frame.size] = frames
     file.write_bytes(content)
     error = refusal(journal)
     assert (error.reason, error.offset) == ("REPLAY_DIVERGED", offset)

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from typing_extensions import Buffer
 
 from svc.engine.book import chain
 from svc.engine.folder import Folder
-from svc.engine.journal import Batch
+from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import EventBatch, Market, Position
+from svc.engine.market import Market, Position
 from svc.engine.records import (
     Command,
     CommandKind,
@@ -33,7 +34,7 @@ from tests.engine.lossy import LOG_ID, a_market, digest_of, flow_batches, number
 
 @pytest.fixture
 def market(tmp_path: Path) -> Market:
-    return a_market(Folder(tmp_path), segment_bytes=20_000)
+    return a_market(Folder(tmp_path), segment_bytes=4_000)
 
 
 def reason(error: pytest.ExceptionInfo[DomainError]) -> str:
@@ -156,7 +157,7 @@ def test_an_order_expires_without_traffic_and_again_in_the_replay(tmp_path: Path
 
 
 def test_events_come_back_from_every_sequence_across_segments(tmp_path: Path) -> None:
-    market = a_market(Folder(tmp_path), segment_bytes=10_000)
+    market = a_market(Folder(tmp_path), segment_bytes=2_000)
     for batch in flow_batches(8, 60):
         market.submit([batch])
     assert len(list(tmp_path.glob("*.journal"))) > 3
@@ -211,10 +212,56 @@ def test_a_relay_whose_outbox_ends_before_the_log_is_refused(market: Market) -> 
     assert reason(refused) == "LOG_AHEAD_OF_OUTBOX"
 
 
+class SlowDisk(Folder):
+    """Counts its syncs, and shows what a reader finds while one is under way."""
+
+    syncs = 0
+
+    def fdatasync(self, descriptor: int) -> None:
+        self.syncs += 1
+        super().fdatasync(descriptor)
+
+
+def test_what_waits_for_the_disk_goes_with_one_sync(tmp_path: Path) -> None:
+    folder = SlowDisk(tmp_path)
+    market = a_market(folder)
+    batches = list(flow_batches(4, 30))
+    taken = [market.begin(batches[at : at + 3]) for at in range(0, len(batches), 3)]
+    before = folder.syncs
+    outcomes = [outcome for each in taken for outcome in market.finish(each)]
+    assert folder.syncs == before + 1
+    assert [outcome.number for outcome in outcomes] == [batch.number for batch in batches]
+
+
+def test_nothing_is_seen_of_what_was_begun_before_it_is_on_the_disk(tmp_path: Path) -> None:
+    folder = SlowDisk(tmp_path)
+    market = a_market(folder)
+    batches = list(flow_batches(4, 12))
+    for batch in batches:
+        market.begin([batch])
+        before = folder.syncs
+        assert market.status().last_batch == batch.number
+        assert folder.syncs == before + 1
+    again = a_market(Folder(tmp_path), epoch=2)
+    assert again.status().position == market.status().position
+
+
+def test_the_disk_works_while_the_engine_does_and_nothing_changes(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one, other = a_market(Folder(tmp_path / "one")), a_market(Folder(tmp_path / "other"))
+    batches = list(flow_batches(6, 200))
+    with ThreadPoolExecutor(1) as disk:
+        begun = [disk.submit(one.finish, one.begin([batch])) for batch in batches]
+        found = [outcome for each in begun for outcome in each.result()]
+    assert found == [outcome for batch in batches for outcome in other.submit([batch])]
+    assert list(one.events_after(0)) == list(other.events_after(0))
+
+
 class FullDisk(Folder):
     """Takes a number of appends, then has no space left."""
 
-    appends = 3
+    appends = 2
 
     def append(self, descriptor: int, parts: Sequence[Buffer]) -> None:
         self.appends -= 1

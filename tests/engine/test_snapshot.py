@@ -37,7 +37,7 @@ def run(path: Path, seed: int, *, count: int = 60, snapshots: Sequence[int] = (1
     """A market after a flow with the passing of time, and snapshots after some of its batches."""
     path.mkdir(exist_ok=True)
     clock, draw = FakeClock(START_NS), random.Random(seed)
-    market = a_market(Folder(path), clock, segment_bytes=20_000)
+    market = a_market(Folder(path), clock, segment_bytes=4_000)
     for number, batch in enumerate(flow_batches(seed, count)):
         market.submit([batch])
         if number in snapshots:

@@ -1,0 +1,128 @@
+"""Packed records come back as they were; bytes that are none are refused, whatever they are."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svc.engine.book import Engine
+from svc.engine.crc32c import crc32c
+from svc.engine.folder import Folder
+from svc.engine.frames import HEADER_BYTES, NO_DIGEST, Frame, SegmentHeader
+from svc.engine.journal import Batch, EventBatch
+from svc.engine.packing import Packer, unpack
+from svc.engine.recovery import recover
+from tests.engine.lossy import a_market, flow_batches
+
+words = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1))
+records = st.lists(st.lists(words, min_size=16, max_size=16), min_size=1, max_size=20)
+
+
+def pack(plain: bytes, *, events: bool) -> bytes:
+    """The records of a frame as they are stored."""
+    batch = None if events else Batch(1, NO_DIGEST, plain)
+    made = EventBatch(1, 2, 3, 4, 5, plain if events else b"")
+    frames, lengths = Packer().group([(batch, made)], 6, 7)
+    return frames[HEADER_BYTES : lengths[0]]
+
+
+def as_bytes(rows: list[list[int]]) -> bytes:
+    return b"".join(word.to_bytes(8, "little") for row in rows for word in row)
+
+
+def assert_comes_back(plain: bytes, *, events: bool) -> None:
+    packed = pack(plain, events=events)
+    if len(packed) == len(plain):
+        assert packed == plain
+        return
+    assert len(packed) % 128 == 0
+    assert unpack(packed, len(plain) // 128, events) == plain
+
+
+@given(rows=records, events=st.booleans())
+def test_packed_records_come_back_as_they_were(rows: list[list[int]], *, events: bool) -> None:
+    assert_comes_back(as_bytes(rows), events=events)
+
+
+@given(rows=records, events=st.booleans())
+def test_records_that_repeat_come_back_too(rows: list[list[int]], *, events: bool) -> None:
+    assert_comes_back(as_bytes(rows) * 9, events=events)
+
+
+def test_a_flow_takes_a_fifth_of_its_bytes_and_comes_back() -> None:
+    engine, plain, stored = Engine(), 0, 0
+    for batch in flow_batches(7, 60, size=40):
+        events = bytes(engine.apply(batch.commands, 1))
+        assert_comes_back(batch.commands, events=False)
+        assert_comes_back(events, events=True)
+        plain += len(batch.commands) + len(events)
+        stored += len(pack(batch.commands, events=False)) + len(pack(events, events=True))
+    assert stored * 4 < plain
+
+
+def test_packed_records_never_look_like_a_sector_that_was_not_written() -> None:
+    draw = random.Random(3)
+    alike = bytes(128)
+    mixed = b"".join(bytes(draw.choice((0, 0, 0, 1, 128)) for _ in range(128)) for _ in range(64))
+    for plain in (alike * 500, mixed, mixed[:2_048] + alike * 99):
+        packed = pack(plain, events=False)
+        assert all(any(packed[at : at + 128]) for at in range(0, len(packed), 128))
+
+
+@given(packed=st.binary(min_size=1, max_size=800), count=st.integers(1, 60), events=st.booleans())
+def test_any_bytes_are_unpacked_or_refused(packed: bytes, count: int, *, events: bool) -> None:
+    try:
+        assert len(unpack(packed, count, events)) == count * 128
+    except ValueError:
+        return
+
+
+def test_packed_records_that_are_cut_short_or_go_on_are_refused() -> None:
+    plain = next(iter(flow_batches(7, 1))).commands * 9
+    packed, count = pack(plain, events=False), len(plain) // 128
+    for forged in (packed[:-128], packed + b"\xff" * 128, packed[:-1] + b"\0"):
+        with pytest.raises(ValueError, match="packed records"):
+            unpack(forged, count, False)
+    with pytest.raises(ValueError, match="too few"):
+        unpack(packed, len(packed), False)
+
+
+def in_format_1(segment: bytes) -> bytes:
+    """The same segment as it was written before records were packed."""
+    header = SegmentHeader.unpack(segment[:HEADER_BYTES])
+    old = bytearray(segment[:HEADER_BYTES])
+    old[8:12] = (1).to_bytes(4, "little")
+    old[124:] = crc32c(old[:124]).to_bytes(4, "little")
+    offset = HEADER_BYTES
+    while offset < len(segment):
+        frame = Frame.unpack(memoryview(segment), offset, len(segment))
+        fields = bytearray(segment[offset : offset + HEADER_BYTES])
+        fields[9] = 0
+        fields[20:24] = crc32c(frame.records).to_bytes(4, "little")
+        fields[48:56] = len(old).to_bytes(8, "little")
+        fields[96:100] = bytes(4)
+        fields[4:8] = crc32c(fields[8:]).to_bytes(4, "little")
+        old += fields + bytes(frame.records)
+        offset += frame.size
+    assert header.number == 1
+    return bytes(old)
+
+
+def test_a_journal_of_format_1_is_read_and_continued(tmp_path: Path) -> None:
+    batches = list(flow_batches(9, 30))
+    market = a_market(Folder(tmp_path))
+    market.submit(batches[:20])
+    expected = list(market.events_after(0))
+    market.close()
+    file = next(tmp_path.glob("*.journal"))
+    whole = file.read_bytes()
+    file.write_bytes(in_format_1(whole))
+    assert file.stat().st_size > len(whole)
+    again = a_market(Folder(tmp_path), epoch=2)
+    assert list(again.events_after(0)) == expected
+    again.submit(batches[20:])
+    reports: list[str] = []
+    assert recover(Folder(tmp_path), reports.append).last_batch == len(batches)
+    assert reports == []
