@@ -2,17 +2,22 @@
 
 Order of arrival is order of application. A list stays in one batch unless it is larger than a
 batch. Batches run one after the other in a task of their own, so that a caller who goes away
-cancels nothing. What waits is bounded; beyond the bound callers wait in line.
+cancels nothing; only the second half of one may run while the next begins. What waits is bounded;
+beyond the bound callers wait in line.
 """
 
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Rest = Callable[[], Awaitable[Sequence[R]]]
+"""The second half of a batch's work."""
 
 
 class BatcherClosedError(RuntimeError):
@@ -31,17 +36,21 @@ class _Group(Generic[T, R]):
         self.answered: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
 
 
+_Batch = list[tuple[_Group[T, R], Sequence[T]]]
+
+
 class Batcher(Generic[T, R]):
     """Turns single calls and lists into calls of `apply` with at most `max_items` items.
 
-    `apply` returns one result per item, in order; raising fails every item of its batch. A list
-    that was split is not continued after a batch of it failed. At most `max_items` are in flight
-    and `max_waiting` wait (one list above that bound waits alone).
+    `apply` returns one result per item, in order, or a function that does: while that runs the
+    next batch is begun, and these functions run one after the other. Raising fails every item of a
+    batch. A list that was split is not continued after a batch of it failed. At most `max_items`
+    are in a batch and `max_waiting` wait (one list above that bound waits alone).
     """
 
     def __init__(
         self,
-        apply: Callable[[list[T]], Awaitable[Sequence[R]]],
+        apply: Callable[[list[T]], Awaitable[Sequence[R] | Rest[R]]],
         max_items: int,
         max_waiting: int,
     ) -> None:
@@ -54,6 +63,7 @@ class Batcher(Generic[T, R]):
         self._groups: deque[_Group[T, R]] = deque()
         self._line: deque[tuple[_Group[T, R], asyncio.Future[None]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -82,8 +92,8 @@ class Batcher(Generic[T, R]):
     async def close(self) -> None:
         """Take nothing more, apply everything that was submitted, then return."""
         self._closed = True
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while running := [task for task in (self._task, self._resting) if task is not None]:
+            await asyncio.wait(running)
 
     async def _enqueue(self, items: Sequence[T]) -> list[R]:
         if self._closed:
@@ -133,7 +143,11 @@ class Batcher(Generic[T, R]):
             while self._groups:
                 batch = self._next_batch()
                 self._admit_from_line()
-                await self._apply_batch(batch)
+                rest = await self._begin(batch)
+                if rest is not None:
+                    while self._resting is not None:
+                        await asyncio.wait([self._resting])
+                    self._resting = asyncio.create_task(self._end(batch, rest))
                 self._admit_from_line()
         finally:  # only where the loop is torn down is anything left
             self._task = None
@@ -142,8 +156,8 @@ class Batcher(Generic[T, R]):
             for _, admitted in self._line:
                 admitted.cancel()
 
-    def _next_batch(self) -> list[tuple[_Group[T, R], Sequence[T]]]:
-        batch: list[tuple[_Group[T, R], Sequence[T]]] = []
+    def _next_batch(self) -> _Batch[T, R]:
+        batch: _Batch[T, R] = []
         room = self._max_items
         while self._groups and room:
             group = self._groups[0]
@@ -159,19 +173,36 @@ class Batcher(Generic[T, R]):
         self._waiting -= self._max_items - room
         return batch
 
-    async def _apply_batch(self, batch: list[tuple[_Group[T, R], Sequence[T]]]) -> None:
-        items = [item for _, part in batch for item in part]
+    async def _begin(self, batch: _Batch[T, R]) -> Rest[R] | None:
+        with self._failing(batch):
+            outcome = await self._apply([item for _, part in batch for item in part])
+            if callable(outcome):
+                return outcome
+            self._answer(batch, outcome)
+        return None
+
+    async def _end(self, batch: _Batch[T, R], rest: Rest[R]) -> None:
         try:
-            results = await self._apply(items)
-            assert len(results) == len(items), "one result per item"
+            with self._failing(batch):
+                self._answer(batch, await rest())
+        finally:
+            self._resting = None
+
+    @contextmanager
+    def _failing(self, batch: _Batch[T, R]) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # noqa: BLE001  whatever it is belongs to those who wait
             for group, _ in batch:
                 self._fail(group, error)
-            return
         except BaseException:
             for group, _ in batch:
                 group.answered.cancel()
             raise
+
+    @staticmethod
+    def _answer(batch: _Batch[T, R], results: Sequence[R]) -> None:
+        assert len(results) == sum(len(part) for _, part in batch), "one result per item"
         start = 0
         for group, part in batch:
             group.results += results[start : start + len(part)]

@@ -26,6 +26,12 @@ class Key:
 
     text: str
     digest: bytes
+    first: Ask | None = None
+    """The ask of the same batch that had the key before this one."""
+    claimed: bool = False
+    """Whether the cache was asked for it; then it is freed, unless an answer is stored."""
+    sought: bool = False
+    """Whether the table was asked for an answer under it."""
     answered: bool = False
     """Whether the table has an answer under it, ours or an earlier one."""
 

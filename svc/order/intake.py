@@ -1,8 +1,9 @@
 """Order intake: from asks to durable, funded orders and their commands, a batch at a time.
 
 Keeps: what is answered as accepted is held by the wallet and committed with its command; what is
-not leaves no live order, and no hold longer than the reconciler's pass. Batches run in a task of
-their own, one after the other, so log order is the order in which asks came.
+not leaves no live order, and no hold longer than the reconciler's pass. Batches run in tasks of
+their own: while one is committed the next is decided, and they are committed in the order in which
+asks came, which is the order of the log.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import grpc
 from risk.v1 import risk_pb2, risk_pb2_grpc
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
 from svc.kit import decimals, ids
-from svc.kit.batcher import Batcher, BatcherClosedError
-from svc.kit.call import CURRENT_CALL
+from svc.kit.batcher import Batcher, BatcherClosedError, Rest
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, failed_precondition, from_rpc, unavailable
-from svc.kit.log import get_logger, trace_id
+from svc.kit.log import get_logger
 from svc.order import admission, wire
 from svc.order.asks import Ask, Create, Result
 from svc.order.intake_commit import Committer
 from svc.order.lifecycle import Status
 from svc.order.market import Market
 from svc.order.metrics import Metrics
-from svc.order.recall import Recall
+from svc.order.recall import Recall, repeats
 from svc.order.terms import OrderType, Side
 
 MOST_ASKS = 512
@@ -122,19 +123,32 @@ class Intake:
         for market, count in left.items():
             self._markets[market].unsettled.give_back(count)
 
-    async def _accept(self, asks: list[Ask]) -> list[Result]:
-        # The task began in some caller's context; his deadline and trace are not the batch's.
-        CURRENT_CALL.set(None)
-        trace_id.set("")
+    async def _accept(self, asks: list[Ask]) -> Rest[Result]:
+        """Decides all that can be before the asks' transaction; the rest ends with it."""
+        started_ns = time.monotonic_ns()
         entered = self._enter(asks)
+        try:
+            await self._decide([ask for ask in asks if ask.result is None])
+        except BaseException:
+            self._give_back(entered, Counter())
+            raise
+        return partial(self._end, asks, entered, started_ns)
+
+    async def _end(self, asks: list[Ask], entered: Counter[int], started_ns: int) -> list[Result]:
         accepted = Counter[int]()
         try:
-            with self._metrics.stage("accept"):
-                accepted = await self._decide([ask for ask in asks if ask.result is None])
+            undecided = [ask for ask in asks if ask.result is None and not repeats(ask)]
+            if undecided:
+                accepted = await self._commit(undecided)
+            await self._recall.finish(asks)
         finally:
-            for market, count in entered.items():
-                self._markets[market].unsettled.give_back(count - accepted[market])
+            self._give_back(entered, accepted)
+        self._metrics.took("accept", time.monotonic_ns() - started_ns)
         return [_decided(ask) for ask in asks]
+
+    def _give_back(self, entered: Counter[int], accepted: Counter[int]) -> None:
+        for market, count in entered.items():
+            self._markets[market].unsettled.give_back(count - accepted[market])
 
     def _enter(self, asks: list[Ask]) -> Counter[int]:
         """Counts by market the orders whose room is the batch's now; answers who came too late."""
@@ -151,8 +165,8 @@ class Intake:
                 ask.result = _too_late()
         return entered
 
-    async def _decide(self, asks: list[Ask]) -> Counter[int]:
-        """Decides every ask; how many new orders of each market were committed."""
+    async def _decide(self, asks: list[Ask]) -> None:
+        """Answers what needs no transaction; orders that go on are weighed, and funded if right."""
         try:
             with self._metrics.stage("idempotency"):
                 unique = await self._recall.known(asks)
@@ -161,16 +175,11 @@ class Intake:
         except DISCONNECTED as error:
             _log.warning("database_away", error=repr(error))
             _answer(asks, unavailable("DATABASE_UNAVAILABLE", "Orders cannot be stored now."))
-            await self._recall.finish(asks)
-            return Counter()
+            return
         creates = _open(creates)
         if creates:
             await self._check_risk(creates)
             await self._lock_funds(_open(creates))
-        undecided = [ask for ask in unique if ask.result is None]
-        accepted = await self._commit(undecided) if undecided else Counter[int]()
-        await self._recall.finish(asks)
-        return accepted
 
     def _admit(self, asks: list[Ask]) -> list[Create]:
         """The new orders that may enter now, each with its cap."""

@@ -82,7 +82,7 @@ class Committer:
         markets: Mapping[int, Market],
         clock: Clock,
     ) -> None:
-        """`session` is that of the task which intake's batches run in."""
+        """`session` is for one batch at a time."""
         self._session = session
         self._markets = markets
         self._clock = clock

@@ -70,7 +70,7 @@ class _Script(Protocol):
 
 
 class KeyCache:
-    """Claims keys; answers as if nobody had claimed them before while the cache is away."""
+    """Claims keys."""
 
     def __init__(self, redis: Redis, clock: Clock) -> None:
         self._claim: _Script = redis.register_script(_CLAIM)
@@ -78,13 +78,14 @@ class KeyCache:
         self._clock = clock
         self._away_until_ns = 0
 
-    async def claim(self, claims: Sequence[Claim]) -> list[tuple[int, bytes] | None]:
-        """For each claim None if it is the first, else (order id, digest) of the first."""
+    async def claim(self, claims: Sequence[Claim]) -> list[tuple[int, bytes] | None] | None:
+        """For each claim None if it is the first, else (order id, digest) of the first.
+
+        None for all of them while the cache is away.
+        """
         values: list[str | int] = [*(claim.value for claim in claims), LIFE_S]
         known = await self._call(self._claim, [claim.name for claim in claims], values)
-        if known is None:
-            return [None] * len(claims)
-        return [_parse(value) for value in known]
+        return None if known is None else [_parse(value) for value in known]
 
     async def forget(self, claims: Sequence[Claim]) -> None:
         """Leaves the keys free again where they are still these calls'."""

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from svc.kit import ids
+from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, already_exists
+from svc.kit.log import get_logger
 from svc.order import intake_store
 from svc.order.asks import Answer, Ask, Create, Key
 from svc.order.intake_store import StoredAnswer
@@ -21,6 +23,8 @@ from svc.order.lifecycle import Status
 from svc.order.session import Session
 from svc.order.wire import ORDER_ID
 
+_log = get_logger("order.keys")
+
 
 class Recall:
     """Looks asks up by their keys, and new orders by the caller's own ids."""
@@ -28,12 +32,17 @@ class Recall:
     def __init__(
         self,
         cache: KeyCache,
-        session: Session,
+        before: Session,
+        after: Session,
         next_order_id: Callable[[], int],
     ) -> None:
-        """`session` is that of the task which intake's batches run in."""
+        """`before` is for what precedes a batch's transaction, `after` for what follows it.
+
+        Both happen at the same time, for two batches.
+        """
         self._cache = cache
-        self._session = session
+        self._before = before
+        self._after = after
         self._next_order_id = next_order_id
 
     async def known(self, asks: Sequence[Ask]) -> list[Ask]:
@@ -41,15 +50,21 @@ class Recall:
 
         What comes back is still to be decided: the first ask of each key. `finish` answers the
         others. Raises one of DISCONNECTED.
+
+        The table is asked only about keys that the cache knows, and about all while it is away: a
+        key that only the table has is found by the transaction, or by `finish`.
         """
         for ask in asks:
             if type(ask) is Create:
                 ask.order_id = self._next_order_id()
         first = _first_of_each_key(asks)
         if first:
-            adopted = await self._claim(list(first.values()))
-            await self._look_up(first, adopted)
-        return [ask for ask in asks if ask.key is None or first.get(_name(ask, ask.key)) is ask]
+            seen = await self._claim(list(first.values()))
+            # Also when nothing was seen: what a database that is away cannot store holds no funds.
+            async with self._before.reading() as conn:
+                await _look_up(conn, seen)
+                await self._renew_closed(conn, seen)
+        return [ask for ask in asks if not repeats(ask)]
 
     async def refuse_used_client_ids(self, creates: Sequence[Create]) -> None:
         """Refuses orders whose client order id an open order of the account has.
@@ -64,55 +79,78 @@ class Recall:
                     create.result = client_id_used(create, first.order_id)
         if not named:
             return
-        async with self._session.reading() as conn:
+        async with self._before.reading() as conn:
             used = await intake_store.open_client_ids(conn, list(named))
         for name, order_id in used.items():
             named[name].result = client_id_used(named[name], order_id)
 
     async def finish(self, asks: Sequence[Ask]) -> None:
         """Answers the asks that share a key with another, and frees the keys without an answer."""
-        first = _first_of_each_key(asks)
+        mine = [ask for ask in asks if ask.key is not None and ask.key.claimed]
+        unsought = [ask for ask in mine if ask.key and not (ask.key.answered or ask.key.sought)]
+        if unsought:
+            try:
+                async with self._after.reading() as conn:
+                    await _look_up(conn, unsought)
+            except DISCONNECTED as error:  # they are refused without it, and may ask again
+                _log.warning("database_away", error=repr(error))
         for ask in asks:
-            if ask.key is None or ask.result is not None:
-                continue
-            decided = first[_name(ask, ask.key)]
-            assert decided.key is not None, "it was found by its key"
-            same = decided.key.digest == ask.key.digest
-            ask.result = decided.result if same else key_reused(ask.key)
-            ask.key.answered = True  # whatever became of it is the first one's
-        free = [a for a in first.values() if a.key is not None and not a.key.answered]
+            if ask.key is not None and ask.key.first is not None and ask.result is None:
+                decided = ask.key.first
+                assert decided.key is not None, "it was found by its key"
+                same = decided.key.digest == ask.key.digest
+                ask.result = decided.result if same else key_reused(ask.key)
+        free = [_claim(ask) for ask in mine if ask.key is not None and not ask.key.answered]
         if free:
-            await self._cache.forget([_claim(ask) for ask in free])
+            await self._cache.forget(free)
 
-    async def _claim(self, asks: Sequence[Ask]) -> list[Create]:
-        """Claims the keys; the new orders that go on under an id that an earlier call made."""
-        adopted = []
-        claims = [_claim(ask) for ask in asks]
-        for ask, earlier in zip(asks, await self._cache.claim(claims), strict=True):
+    async def _claim(self, asks: Sequence[Ask]) -> list[Ask]:
+        """Claims the keys; the asks that the table may have an answer for."""
+        found = await self._cache.claim([_claim(ask) for ask in asks])
+        for ask in asks:
+            assert ask.key is not None, "only keys are claimed"
+            ask.key.claimed = True
+        if found is None:
+            return list(asks)
+        seen = []
+        for ask, earlier in zip(asks, found, strict=True):
             if earlier is None or ask.key is None:
                 continue
             order_id, digest = earlier
             if digest != ask.key.digest:
                 ask.result = key_reused(ask.key)
-            elif type(ask) is Create:
+                ask.key.answered = True  # the key is the other call's, and is not freed
+                continue
+            if type(ask) is Create:
                 ask.order_id = order_id
-                adopted.append(ask)
-        return adopted
+            seen.append(ask)
+        return seen
 
-    async def _look_up(self, first: dict[tuple[int, str], Ask], adopted: list[Create]) -> None:
-        async with self._session.reading() as conn:
-            for name, stored in (await intake_store.answers(conn, list(first))).items():
-                apply_answer(first[name], stored)
-            await self._renew_closed(conn, [c for c in adopted if c.result is None])
-
-    async def _renew_closed(self, conn: asyncpg.Connection, adopted: list[Create]) -> None:
+    async def _renew_closed(self, conn: asyncpg.Connection, seen: Sequence[Ask]) -> None:
         """An id that has a row and no answer was closed by the reconciler: begin anew."""
+        adopted = [ask for ask in seen if type(ask) is Create and ask.result is None]
         if not adopted:
             return
         closed = await intake_store.known_orders(conn, [c.order_id for c in adopted])
         for create in adopted:
             if create.order_id in closed:
                 create.order_id = self._next_order_id()
+
+
+async def _look_up(conn: asyncpg.Connection, asks: Sequence[Ask]) -> None:
+    """Answers the asks whose keys have an answer in the table."""
+    named = {}
+    for ask in asks:
+        if ask.key is not None:
+            ask.key.sought = True
+            named[ask.account_id, ask.key.text] = ask
+    for name, stored in (await intake_store.answers(conn, list(named))).items():
+        apply_answer(named[name], stored)
+
+
+def repeats(ask: Ask) -> bool:
+    """Whether an ask before it in its batch has the same key, and is decided for both."""
+    return ask.key is not None and ask.key.first is not None
 
 
 def apply_answer(ask: Ask, stored: StoredAnswer) -> None:
@@ -149,15 +187,14 @@ def client_id_used(create: Create, order_id: int) -> DomainError:
 
 
 def _first_of_each_key(asks: Sequence[Ask]) -> dict[tuple[int, str], Ask]:
+    """By account and key; the others are told which ask has their key."""
     first: dict[tuple[int, str], Ask] = {}
     for ask in asks:
         if ask.key is not None:
-            first.setdefault(_name(ask, ask.key), ask)
+            decided = first.setdefault((ask.account_id, ask.key.text), ask)
+            if decided is not ask:
+                ask.key.first = decided
     return first
-
-
-def _name(ask: Ask, key: Key) -> tuple[int, str]:
-    return ask.account_id, key.text
 
 
 def _claim(ask: Ask) -> Claim:

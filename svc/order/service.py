@@ -60,7 +60,8 @@ class OrderService:
         self._metrics.watch_outbox(self._market)
         self._stops = Stops(runtime.database)
         self._queries = Queries(runtime.database, runtime.redis())
-        self._session = Session(runtime.database)
+        self._deciding = Session(runtime.database)
+        self._committing = Session(runtime.database)
         self._ids: IdGenerator | None = None
         self._intake = self._new_intake()
         self._relay: Relay | None = None
@@ -106,7 +107,8 @@ class OrderService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for part in (self._relay, self._applier, self._reconciler, self._session):
+        sessions = (self._deciding, self._committing)
+        for part in (self._relay, self._applier, self._reconciler, *sessions):
             if part is not None:
                 await part.close()
 
@@ -130,10 +132,10 @@ class OrderService:
         cache = KeyCache(self._runtime.redis(), self._runtime.clock)
         return Intake(
             markets=self._markets,
-            recall=Recall(cache, self._session, self._next_order_id),
+            recall=Recall(cache, self._deciding, self._committing, self._next_order_id),
             risk=risk_pb2_grpc.RiskServiceStub(self._runtime.channel("risk")),
             wallet=self._wallet,
-            committer=Committer(self._session, self._markets, self._runtime.clock),
+            committer=Committer(self._committing, self._markets, self._runtime.clock),
             clock=self._runtime.clock,
             metrics=self._metrics,
             log_orders=self._settings.log_level == "debug",

@@ -6,13 +6,14 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc.kit.batcher import Batcher, BatcherClosedError
+from svc.kit.batcher import Batcher, BatcherClosedError, Rest
 
 
 class HeldApply:
@@ -309,6 +310,52 @@ async def test_a_wrong_number_of_results_fails_the_batch_and_not_the_batcher() -
     with pytest.raises(AssertionError, match="one result per item"):
         await batcher.submit_many([1, 2])
     assert await batcher.submit_many([1, 2]) == ["a", "b"]
+
+
+class Halves:
+    """Batches of two halves; a test lets go of either."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = HeldApply(), HeldApply()
+
+    async def __call__(self, items: list[int]) -> Rest[str]:
+        await self.begun(items)
+        return partial(self.ended, items)
+
+
+async def test_a_batch_begins_while_the_one_before_it_ends() -> None:
+    halves = Halves()
+    batcher: Batcher[int, str] = Batcher(halves, 2, 10)
+    calls = [asyncio.create_task(batcher.submit_many([n, n + 1])) for n in (0, 2, 4)]
+    await settle()
+    await halves.begun.finish()
+    assert halves.begun.batches == [[0, 1], [2, 3]]
+    assert halves.ended.batches == [[0, 1]]
+    await halves.begun.finish()
+    assert halves.begun.batches == [[0, 1], [2, 3]], "one ends, one waits to end, none begins"
+    await halves.ended.finish()
+    assert halves.ended.batches == [[0, 1], [2, 3]]
+    assert halves.begun.batches[2:] == [[4, 5]]
+    assert await calls[0] == ["r0", "r1"]
+    await halves.ended.fail()
+    with pytest.raises(ConnectionResetError):
+        await calls[1]
+    closing = asyncio.create_task(batcher.close())
+    await halves.begun.finish()
+    assert not closing.done()
+    await halves.ended.finish()
+    await closing
+    assert await calls[2] == ["r4", "r5"]
+
+
+async def test_a_list_in_two_batches_is_answered_in_its_order() -> None:
+    halves = Halves()
+    batcher: Batcher[int, str] = Batcher(halves, 2, 10)
+    call = asyncio.create_task(batcher.submit_many([1, 2, 3]))
+    await settle()
+    for step in (halves.begun, halves.begun, halves.ended, halves.ended):
+        await step.finish()
+    assert await call == ["r1", "r2", "r3"]
 
 
 async def test_closing_applies_what_was_submitted_and_takes_nothing_more() -> None:

@@ -65,6 +65,29 @@ async def test_the_answer_outlives_the_cache(desk: Exchange, valkey: Valkey) -> 
     assert error.reason == "IDEMPOTENCY_KEY_REUSED"
 
 
+async def test_the_answer_comes_before_a_refusal_that_a_forgetful_cache_let_through(
+    desk: Exchange, valkey: Valkey
+) -> None:
+    trader = await desk.trader()
+    request = limit(price="50000", client_order_id="mine", idempotency_key="once")
+    first = await trader.create(request)
+    valkey.flush()
+    assert await trader.create(request) == first
+
+
+async def test_one_list_sent_many_times_at_once_is_carried_out_once(desk: Exchange) -> None:
+    trader = await desk.trader()
+    items = [
+        order_pb2.OrderItem(create=limit(price="50000", idempotency_key=str(number)))
+        for number in range(40)
+    ]
+    answers = await asyncio.gather(*(trader.submit(*items) for _ in range(20)))
+    placed = {tuple(result.order_id for result in answer) for answer in answers}
+    assert len(placed) == 1
+    assert "" not in placed.pop()
+    assert await orders_of(trader) == 40
+
+
 async def test_a_refusal_by_the_wallet_is_the_answer_too(desk: Exchange) -> None:
     trader = await desk.trader(USDT="1")
     request = limit(price="50000", idempotency_key="once")
