@@ -52,7 +52,7 @@ def read_commands(path: Path) -> bytes:
     Raises BadCommandFile.
     """
     if path.suffix == JSON_SUFFIX:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             return b"".join(_command(line, at) for at, line in enumerate(lines, 1) if line.strip())
     records = path.read_bytes()
     if len(records) % RECORD_BYTES:
@@ -93,12 +93,16 @@ def command_lines(commands: Iterable[Command | InstrumentCommand]) -> Iterator[s
         yield json.dumps({**shown, "kind": kind.name}) + "\n"
 
 
-def _command(line: str, at: int) -> bytes:
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error)
+
+
+def _command(line: bytes, at: int) -> bytes:
     try:
         given = json.loads(line)
         return _packed(CommandKind[given.pop("kind", "")], given)
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise BadCommandFile(f"line {at}: {error!r} in {line.strip()[:200]}") from None
+    except _UNREADABLE as error:
+        shown = line[:200].decode(errors="replace").strip()
+        raise BadCommandFile(f"line {at}: {error!r} in {shown}") from None
 
 
 def _packed(kind: CommandKind, given: dict[str, object]) -> bytes:
@@ -115,7 +119,7 @@ def _number(name: str, value: object) -> int:
         if name == "flags":
             return int(Flag[value])
         return int(_ENUMS[name][value])
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError(f"{name} is {value!r}, must be a whole number")
 

@@ -212,6 +212,12 @@ BUGS = (
         "level.total -= lots",
         "if not planted({0}):\n        level.total -= lots",
     ),
+    Bug(
+        LIE := "a trade says less than its maker has executed",
+        "emit.pxd",
+        "words[13] = <uint64_t>maker.cumulative",
+        "words[13] = <uint64_t>(maker.cumulative - planted({0}))",
+    ),
 )  # fmt: skip
 """Number 1 is the first; 0 is none."""
 

@@ -11,7 +11,7 @@ from svc.engine import book
 from svc.engine.records import pack_commands
 from svc.engine.reference import ReferenceEngine
 from tests.engine.flows import Flow
-from tests.engine.planted import BUGS, SWITCH, PlantedEngine, planted_engine
+from tests.engine.planted import BUGS, LIE, SWITCH, PlantedEngine, planted_engine
 from tests.engine.test_differential import SHAPES
 
 SEEDS = range(5)
@@ -79,6 +79,16 @@ def test_the_differential_slice_catches_that(
 ) -> None:
     planted.select(number)
     assert steps_until_caught(planted, recordings) is not None
+
+
+def test_a_lie_in_an_event_alone_is_caught_though_the_book_is_right(
+    planted: PlantedEngine, recordings: list[list[Step]]
+) -> None:
+    planted.select([bug.name for bug in BUGS].index(LIE) + 1)
+    engine, steps = planted.module.Engine(), recordings[0]
+    lies = sum(bytes(engine.apply(step.commands, step.time_ns)) != step.events for step in steps)
+    assert lies > 0
+    assert engine.l2(1, 10) == steps[-1].l2
 
 
 def test_without_a_bug_the_planted_engine_is_the_reference(

@@ -1,0 +1,211 @@
+"""Damaged input: the decoders of commands and the journal's reader refuse it or read it rightly.
+
+Seeded mutations of valid inputs and of a corpus of inputs that were worth keeping; `make soak`
+runs a hundred times as many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from engine.v1 import records_pb2
+from google.protobuf.message import DecodeError
+
+from svc.engine import wire
+from svc.engine.book import Engine
+from svc.engine.command_file import BadCommandFile, batches, command_lines, read_commands
+from svc.engine.folder import Folder
+from svc.engine.journal_reader import JournalError
+from svc.engine.records import RECORD_BYTES, pack_commands, unpack_commands
+from svc.engine.recovery import recover
+from svc.engine.reference import ReferenceEngine
+from tests.engine import wire_reference
+from tests.engine.flows import Flow
+from tests.engine.lossy import a_market, flow_batches
+from tests.engine.mutations import mutated
+from tests.engine.test_wire import random_commands
+
+CORPUS = Path(__file__).parent / "corpus"
+SLICE = 1_500
+SOAK = 100 * SLICE
+ROUNDS = [SLICE, pytest.param(SOAK, marks=pytest.mark.soak)]
+WHOLE = {"JOURNAL_CORRUPT", "JOURNAL_VERSION", "REPLAY_DIVERGED"}
+
+
+def corpus(pattern: str) -> list[bytes]:
+    """The kept inputs of a kind, by name."""
+    found = [path.read_bytes() for path in sorted(CORPUS.glob(pattern))]
+    assert found
+    return found
+
+
+def flow_commands(seed: int, count: int = 12) -> bytes:
+    flow = Flow(seed)
+    return pack_commands([*flow.opening(), *(flow.command() for _ in range(count))])
+
+
+def assert_judged_alike(records: bytes) -> None:
+    """Whatever the records say, the engine and its reference make the same events of them."""
+    engine, reference = Engine(), ReferenceEngine()
+    for part, time_ns in batches(records, 64):
+        assert bytes(engine.apply(part, time_ns)) == reference.apply(bytes(part), time_ns)
+    assert engine.state_records() == reference.state_records()
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_damaged_command_messages_become_the_records_their_fields_say(rounds: int) -> None:
+    draw = random.Random(11)
+    valid = [
+        records_pb2.CommandBatch(number=1, commands=random_commands(draw, 2)).SerializeToString()
+        for _ in range(50)
+    ]
+    read = 0
+    for _ in range(rounds):
+        try:
+            damaged = mutated(draw, draw.choice(valid), valid, most_steps=1)
+            batch = records_pb2.CommandBatch.FromString(damaged)
+        except DecodeError:
+            continue
+        try:
+            records = wire.pack_commands(batch)
+        except wire.MalformedBatch:
+            assert any(command.WhichOneof("kind") is None for command in batch.commands)
+            continue
+        assert len(records) == RECORD_BYTES * len(batch.commands)
+        # struct.error: a number that its field of the record cannot hold is cut to the field.
+        with contextlib.suppress(struct.error):
+            assert records == wire_reference.pack_commands(batch.commands)
+        read += 1
+    assert read > rounds // 10
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_damaged_records_are_judged_alike_by_engine_and_reference(rounds: int) -> None:
+    draw = random.Random(12)
+    valid = [flow_commands(seed) for seed in range(40)]
+    for _ in range(rounds):
+        damaged = mutated(draw, draw.choice(valid), valid)
+        assert_judged_alike(damaged[: len(damaged) // RECORD_BYTES * RECORD_BYTES])
+
+
+def written(path: Path, content: bytes) -> bytes | None:
+    """The records of a file; None when it is refused."""
+    path.write_bytes(content)
+    try:
+        return read_commands(path)
+    except BadCommandFile:
+        return None
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_damaged_command_files_are_refused_with_their_line_or_hold_whole_records(
+    tmp_path: Path, rounds: int
+) -> None:
+    draw = random.Random(13)
+    valid = [
+        "".join(command_lines(unpack_commands(flow_commands(seed, 4)))).encode()
+        for seed in range(40)
+    ]
+    others = valid + corpus("*.jsonl")
+    read = 0
+    for _ in range(rounds):
+        damaged = mutated(draw, draw.choice(valid), others, most_steps=1)
+        records = written(tmp_path / "commands.jsonl", damaged)
+        if records is not None:
+            assert_judged_alike(records)
+            read += 1
+    assert read > rounds // 100
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_what_once_escaped_is_refused_by_its_line(path: Path) -> None:
+    with pytest.raises(BadCommandFile, match="line 1"):
+        read_commands(path)
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of a few segments, closed."""
+    folder = tmp_path_factory.mktemp("journal")
+    market = a_market(Folder(folder), segment_bytes=6_000)
+    for batch in flow_batches(seed=7, count=16, size=3):
+        market.submit([batch])
+    market.close()
+    return folder
+
+
+def history(journal: Path) -> set[tuple[int, int]]:
+    """Every (sequence, running hash) that the log has at the end of a batch."""
+    market = a_market(Folder(journal), epoch=9)
+    ends = {
+        (batch.first_sequence + batch.count - 1, batch.running_hash)
+        for batch in market.events_after(0)
+    }
+    market.close()
+    return ends | {(0, 0)}
+
+
+Damage = Callable[[random.Random, dict[str, bytes]], None]
+
+
+def damage_bytes(draw: random.Random, files: dict[str, bytes]) -> None:
+    """Damage as disks and copies do it."""
+    name = draw.choice(list(files))
+    files[name] = mutated(draw, files[name], list(files.values()))
+
+
+def exchange_files(draw: random.Random, files: dict[str, bytes]) -> None:
+    """Segments lost, doubled or under each other's names."""
+    first, second = draw.choice(list(files)), draw.choice(list(files))
+    if first == second:
+        del files[first]
+    else:
+        files[first], files[second] = files[second], files[first]
+
+
+def recovery_of(
+    folder: Path, files: dict[str, bytes]
+) -> tuple[tuple[int, int], list[str]] | JournalError:
+    """Where recovery ends and what it reports, or why it refuses."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    reports: list[str] = []
+    try:
+        engine = recover(Folder(folder), reports.append).engine
+    except JournalError as error:
+        return error
+    finally:
+        for path in folder.glob("*.journal"):
+            path.unlink()
+    return (engine.sequence, engine.running_hash), reports
+
+
+@pytest.mark.parametrize("rounds", [SLICE // 3, pytest.param(SOAK // 3, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("damage", [damage_bytes, exchange_files])
+def test_a_damaged_journal_is_refused_or_recovers_to_what_it_once_was(
+    journal: Path, tmp_path: Path, damage: Damage, rounds: int
+) -> None:
+    draw = random.Random(zlib.crc32(damage.__name__.encode()))
+    whole = {path.name: path.read_bytes() for path in journal.glob("*.journal")}
+    ends, last = history(journal), max(whole)
+    refused = 0
+    for _ in range(rounds):
+        files = dict(whole)
+        damage(draw, files)
+        found = recovery_of(tmp_path, files)
+        if isinstance(found, JournalError):
+            assert found.reason in WHOLE
+            assert found.file in files
+            refused += 1
+            continue
+        end, reports = found
+        is_cut_between_frames = len(files.get(last, b"")) < len(whole[last])
+        assert end in ends
+        assert end == max(ends) or reports or is_cut_between_frames
+    assert refused > rounds // 4
