@@ -24,8 +24,6 @@ _TOKEN_LIFETIME_S = 24 * 3600
 _COLLAR_BPS = 5000
 _OPEN_TIMEOUT_S = 30
 _PAUSE_S = 0.02
-_CATALOG_REFRESH_S = 1.1
-"""The order service asks for instruments it does not know at most once a second."""
 
 
 class ListingError(Exception):
@@ -89,7 +87,6 @@ async def list_instrument(
         answer = await stub.PutInstruments(metadata_pb2.PutInstrumentsRequest(instruments=[wanted]))
         await _open(stub, wanted.id)
     await _known_to_orders(installation)
-    await asyncio.sleep(_CATALOG_REFRESH_S)
     return answer.instruments[0]
 
 

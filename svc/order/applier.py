@@ -175,6 +175,7 @@ class Applier:
                 batches.append(arrived.get_nowait())
                 count += len(batches[-1].events)
             piece = events.read(batches, position, self._market.id, self._catalog.is_perpetual)
+            await self._catalog.learn(piece.states)
             with self._metrics.stage("settle"):
                 await self._settle_piece(piece)
             await settled.put((piece, started_ns))

@@ -1,13 +1,14 @@
 """The instruments of metadata, kept at hand: by symbol, by id, and as rows for the statements.
 
-Keeps: an instrument has its row before anybody can name it; tick and lot of an id never change.
-While metadata is away, what was last known goes on.
+Keeps: an instrument has its row before anybody can name it; tick and lot of an id never change;
+what the market trades is known here once that event is applied. While metadata is away, what was
+last known goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 import grpc
@@ -81,6 +82,13 @@ class Catalog:
             async with self._asking:
                 if asyncio.get_running_loop().time() - self._asked_at >= UNKNOWN_REFRESH_S:
                     await self.refresh()
+
+    async def learn(self, instrument_ids: Iterable[int]) -> None:
+        """Asks metadata for instruments that the market has and nobody here has heard of."""
+        if all(map(self._by_id.__contains__, instrument_ids)):
+            return
+        async with self._asking:
+            await self.refresh()
 
     async def load(self) -> None:
         """Takes the rows of the last run, then what metadata says, if it answers."""

@@ -6,12 +6,14 @@ import json
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from metadata.v1 import metadata_pb2, metadata_pb2_grpc
 from order.v1 import order_pb2
 from risk.v1 import risk_pb2
+from trading.v1 import trading_pb2
 
 from svc.kit import ids, log
 from svc.kit.call import HTTP_STATUS_KEY
-from tests.order.exchange import Exchange, Status, World, limit, market, refused
+from tests.order.exchange import Exchange, Status, World, limit, market, refused, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,6 +37,30 @@ async def test_two_orders_meet_and_both_sides_are_filled_and_settled(desk: Excha
     assert (await buyer.balance("BTC")).available == "0.01"
     assert (await buyer.balance("USDT")).total == "388.475"  # 610 and 0.25 % of it paid
     assert (await seller.balance("USDT")).available == "609.085"  # 0.15 % of 610 paid
+
+
+async def test_instruments_listed_in_a_row_are_traded_as_soon_as_their_market_is(
+    desk: Exchange,
+) -> None:
+    trader = await desk.trader()
+    metadata = metadata_pb2_grpc.MetadataServiceStub(desk.host.channel("mesh", "metadata"))
+    known = await metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+    late = next(row for row in known.instruments if row.symbol == "BTC-USDT")
+    for number in (701, 702, 703):
+        late.id, late.symbol = number, f"BTC-USDT-LATE{number}"
+        await metadata.PutInstruments(metadata_pb2.PutInstrumentsRequest(instruments=[late]))
+
+        async def states(number: int = number) -> int:
+            rows = (
+                await metadata.ListInstruments(metadata_pb2.ListInstrumentsRequest())
+            ).instruments
+            return next(row.state for row in rows if row.id == number)
+
+        await until(states, lambda state: state == trading_pb2.MarketState.TRADING)
+        await desk.settled()
+        request = limit(price="50000")
+        request.symbol = late.symbol
+        await trader.until(await trader.place(request), "ACCEPTED")
 
 
 @pytest.mark.spec("api-202", "pipe-11-response", "sm-new-accepted")
