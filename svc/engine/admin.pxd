@@ -6,9 +6,11 @@ Invariant: a definition or state at or below the known version changes nothing a
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
+from svc.engine.auction cimport indicate, uncross
 from svc.engine.commands cimport find_book
 from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
 from svc.engine.groups cimport put_group
+from svc.engine.matching cimport put_state
 from svc.engine.queue cimport end_resting, side_of
 from svc.engine.records cimport *
 from svc.engine.stops cimport resume_stops
@@ -73,8 +75,8 @@ cdef inline bint is_definition_valid(const InstrumentCommand *c) noexcept nogil:
         0 < c.instrument_id <= MAX_INSTRUMENT_ID
         and c.version > 0
         and c.state <= HALTED
-        and c.state != AUCTION
         and c.perpetual <= 1
+        and c.band_auction <= 1
         and 0 < c.max_quantity <= MAX_LOTS
         and 0 < c.min_ticks <= c.max_ticks
         and c.max_ticks <= MAX_TICKS
@@ -95,7 +97,7 @@ cdef inline Book *add_book(State *s, uint32_t instrument_id, uint32_t state) noe
     s.book_of[instrument_id] = s.book_count
     book = &s.books[s.book_count]
     book.instrument_id = instrument_id
-    book.state = state
+    put_state(s, book, state)
     return book
 
 
@@ -116,6 +118,7 @@ cdef inline void set_instrument(State *s, const InstrumentCommand *c) noexcept n
     book.reference_price = c.reference_price
     book.collar_bps = c.collar_bps
     book.band_bps = c.band_bps
+    book.band_auction = c.band_auction
     emit_instrument(s, NO_REASON, c.instrument_id, c.version, book)
 
 
@@ -129,15 +132,16 @@ cdef inline void set_state(State *s, const Command *c) noexcept nogil:
     if c.version <= book.state_version:
         return
     previous = book.state
-    if c.side == 0 or c.side > DELISTED or c.side == AUCTION or previous == DELISTED:
+    if c.side == 0 or c.side > DELISTED or previous == DELISTED:
         emit_state(s, INVALID_COMMAND, c.instrument_id, c.version, previous, previous)
         return
     book.state_version = c.version
-    book.state = c.side
+    put_state(s, book, c.side)
     emit_state(s, OPERATOR, c.instrument_id, c.version, previous, c.side)
     if c.side == DELISTED:
         cancel_matching(s, DELISTED_INSTRUMENT, 0, c.instrument_id, 0)
-    elif c.side == TRADING and previous != TRADING:
+    elif c.side != AUCTION and c.side != HALTED:
+        uncross(s, s.book_of[c.instrument_id])
         resume_stops(s, s.book_of[c.instrument_id])
 
 
@@ -155,4 +159,5 @@ cdef inline void expire_due(State *s) noexcept nogil:
     while s.deadline_count > 0 and s.deadlines[0].expire_ns <= s.time_ns:
         first = s.event_count
         end_resting(s, EXPIRED, ORDER_EXPIRED, s.deadlines[0].order)
+        indicate(s, first)
         close_command(s, first)

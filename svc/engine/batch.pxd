@@ -3,6 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from svc.engine.admin cimport expire_due, mass_cancel, set_group, set_instrument, set_state
+from svc.engine.auction cimport indicate
 from svc.engine.commands cimport (
     cancel_order,
     move_order,
@@ -45,5 +46,6 @@ cdef inline void apply_batch(State *s, const Command *commands, uint64_t count) 
     for i in range(count):
         first = s.event_count
         dispatch(s, &commands[i])
+        indicate(s, first)
         close_command(s, first)
     s.commands += count

@@ -4,8 +4,8 @@
 
 Owns the memory of the engine and its boundary with Python: records in, records out. Invariant:
 events and state are a pure function of the commands and batch times applied so far. What a
-command does stands in the .pxd files beside: state, orders, levels, queue, matching, commands,
-admin, batch, export.
+command does stands in the .pxd files beside: state, orders, levels, queue, matching, auction,
+commands, admin, batch, export.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
@@ -24,6 +24,7 @@ from svc.engine.running_hash cimport chain_record
 from svc.engine.state cimport (
     ASKS,
     BIDS,
+    SIDES,
     Book,
     Deadline,
     Extension,
@@ -357,7 +358,7 @@ cdef Py_ssize_t _live_in(const State *s, const Book *book):
     cdef Cursor cursor
     cdef Py_ssize_t live = 0
     cdef uint32_t which, index
-    for which in range(4):
+    for which in range(SIDES):
         index = first_level(s, &book.sides[which], &cursor)
         while index != 0:
             live += s.levels[index].count

@@ -21,6 +21,7 @@ from svc.engine.orders cimport find_order, map_order
 from svc.engine.queue cimport (
     end_resting,
     flags_of,
+    is_market,
     is_waiting,
     limit_of,
     shrink_resting,
@@ -109,11 +110,27 @@ cdef inline bint is_consistent(const Command *c) noexcept nogil:
     return is_limit_consistent(c)
 
 
+cdef inline bint is_collected(const Command *c) noexcept nogil:
+    # What an auction takes: what can stand there until the uncross, and stops.
+    if c.order_type == LIMIT:
+        return (c.tif == GTC or c.tif == GTD) and not c.flags & FLAG_POST_ONLY
+    if c.order_type == MARKET:
+        return c.tif == IOC and c.budget == 0
+    return True
+
+
+cdef inline bint is_open(uint32_t state) noexcept nogil:
+    # Whether orders may be moved and replaced.
+    return state == TRADING or state == LIMIT_ONLY or state == POST_ONLY or state == AUCTION
+
+
 cdef inline bint is_admitted(uint32_t state, const Command *c) noexcept nogil:
     if state == TRADING:
         return True
     if state == POST_ONLY:
         return c.flags & FLAG_POST_ONLY
+    if state == AUCTION:
+        return is_collected(c)
     return state == LIMIT_ONLY and c.order_type == LIMIT
 
 
@@ -243,7 +260,9 @@ cdef inline uint32_t reprice_refusal(
     State *s, Book *book, const Order *order, int64_t price, int64_t cap
 ) noexcept nogil:
     # Why a resting order may not go to this price.
-    if book.state != TRADING and book.state != LIMIT_ONLY and book.state != POST_ONLY:
+    if unlikely(is_market(order)):
+        return INVALID_COMMAND
+    if not is_open(book.state):
         return MARKET_STATE
     if price < book.min_ticks or price > book.max_ticks:
         return PRICE_OUT_OF_RANGE
@@ -286,7 +305,7 @@ cdef inline uint32_t retrigger_refusal(
     State *s, Book *book, const Order *order, const Command *c, int64_t price
 ) noexcept nogil:
     # Why a stop that waits may not be changed.
-    if book.state != TRADING and book.state != LIMIT_ONLY and book.state != POST_ONLY:
+    if not is_open(book.state):
         return MARKET_STATE
     if price != 0 and (price < book.min_ticks or price > book.max_ticks):
         return PRICE_OUT_OF_RANGE

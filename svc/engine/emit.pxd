@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from svc.engine.records cimport (
     FLAG_END_OF_COMMAND,
+    INDICATIVE_PRICE,
     INSTRUMENT_CHANGED,
     ORDER_ACCEPTED,
     ORDER_REJECTED,
@@ -136,7 +137,7 @@ cdef inline void emit_order_rejected(State *s, uint32_t reason, const Command *c
     )
 
 
-cdef inline void emit_trade(
+cdef inline uint64_t *emit_trade(
     State *s, uint32_t instrument_id, const Order *taker, const Order *maker, int64_t price,
     int64_t lots,
 ) noexcept nogil:
@@ -150,6 +151,7 @@ cdef inline void emit_trade(
     words[13] = <uint64_t>maker.cumulative
     words[14] = <uint64_t>s.trade_number
     words[15] = <uint32_t>maker.version
+    return words
 
 
 cdef inline void emit_replaced(
@@ -186,7 +188,8 @@ cdef inline void emit_instrument(
     if book == NULL:
         emit(s, head, instrument_id, version, 0, 0, 0, 0, 0, 0)
         return
-    head |= <uint64_t>book.perpetual << 40 | <uint64_t>book.state << 56
+    head |= <uint64_t>book.perpetual << 40 | <uint64_t>book.band_auction << 41
+    head |= <uint64_t>book.state << 56
     words = emit(
         s, head, instrument_id, version, 0, 0, book.reference_price, book.max_quantity,
         book.min_ticks, book.max_ticks,
@@ -206,6 +209,13 @@ cdef inline void emit_state(
         | <uint64_t>previous << 48
         | <uint64_t>current << 56,
         instrument_id, version, 0, 0, 0, 0, 0, 0,
+    )
+
+
+cdef inline void emit_indicative(State *s, const Book *book) noexcept nogil:
+    emit(
+        s, INDICATIVE_PRICE, book.instrument_id, 0, 0, 0, book.indicated_price,
+        book.indicated_lots, book.indicated_surplus, 0,
     )
 
 

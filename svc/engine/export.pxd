@@ -8,7 +8,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from svc.engine.levels cimport Cursor, first_level, next_level
-from svc.engine.queue cimport is_waiting, limit_of, visible_of
+from svc.engine.queue cimport is_shown, limit_of, visible_of
 from svc.engine.records cimport (
     MAX_INSTRUMENT_ID,
     RECORD_BYTES,
@@ -16,7 +16,7 @@ from svc.engine.records cimport (
     SEMANTIC_VERSION,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport Book, Extension, Membership
+from svc.engine.state cimport SIDES, Book, Extension, Membership
 from svc.engine.state cimport Order, Position, State, slab_free, slab_grow
 
 cdef enum:
@@ -113,7 +113,12 @@ cdef inline void export_positions(const State *s, Sink *sink) noexcept nogil:
 cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
     cdef uint64_t words[RECORD_WORDS]
     memset(words, 0, RECORD_BYTES)
-    words[0] = STATE_INSTRUMENT | <uint64_t>book.state << 8 | <uint64_t>book.perpetual << 16
+    words[0] = (
+        STATE_INSTRUMENT
+        | <uint64_t>book.state << 8
+        | <uint64_t>book.perpetual << 16
+        | <uint64_t>book.band_auction << 24
+    )
     words[1] = book.instrument_id | <uint64_t><uint32_t>book.version << 32
     words[2] = <uint64_t>book.max_quantity
     words[3] = <uint64_t>book.min_ticks
@@ -122,6 +127,9 @@ cdef inline void export_instrument(const Book *book, Sink *sink) noexcept nogil:
     words[6] = book.collar_bps | <uint64_t>book.band_bps << 32
     words[7] = <uint64_t>book.last_price
     words[8] = <uint32_t>book.state_version
+    words[9] = <uint64_t>book.indicated_price
+    words[10] = <uint64_t>book.indicated_lots
+    words[11] = <uint64_t>book.indicated_surplus
     put_record(sink, words)
 
 
@@ -144,7 +152,7 @@ cdef inline void export_order(
     words[5] = <uint64_t>order.remaining
     words[6] = <uint64_t>order.cumulative
     words[7] = <uint64_t>order.cap
-    words[8] = 0 if is_waiting(s, order) else <uint64_t>visible_of(s, order)
+    words[8] = <uint64_t>visible_of(s, order) if is_shown(s, order) else 0
     words[9] = <uint64_t>extension.display
     words[10] = <uint64_t>extension.trigger
     words[11] = <uint64_t>extension.expire_ns
@@ -155,7 +163,7 @@ cdef inline void export_order(
 cdef inline void export_orders(const State *s, const Book *book, Sink *sink) noexcept nogil:
     cdef Cursor cursor
     cdef uint32_t which, level, index
-    for which in range(4):
+    for which in range(SIDES):
         level = first_level(s, &book.sides[which], &cursor)
         while level != 0:
             index = s.levels[level].head

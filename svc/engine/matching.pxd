@@ -12,6 +12,7 @@ from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.positions cimport add_position, allowed_lots
 from svc.engine.queue cimport (
     append_order,
+    collect_market_order,
     detach_order,
     end_entering,
     end_resting,
@@ -30,6 +31,7 @@ from svc.engine.queue cimport (
     visible_of,
 )
 from svc.engine.records cimport (
+    AUCTION,
     BOOK_FULL,
     BUDGET_EXHAUSTED,
     BUY,
@@ -65,6 +67,7 @@ from svc.engine.state cimport (
     Side,
     State,
     price_of,
+    unlikely,
 )
 
 cdef extern from *:
@@ -334,6 +337,16 @@ cdef inline uint32_t sweep(
     return 0
 
 
+cdef inline bint may_rest(const Order *order) noexcept nogil:
+    return tif_of(order) == GTC or tif_of(order) == GTD
+
+
+cdef inline void bound_level(State *s, uint32_t index) noexcept nogil:
+    # The order that has just joined a level leaves it again when that holds too much.
+    if s.levels[s.orders[index].level].total > MAX_LEVEL_LOTS:
+        end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
+
+
 cdef inline void settle_rest(
     State *s, uint32_t book_index, uint32_t index, int64_t price
 ) noexcept nogil:
@@ -344,20 +357,39 @@ cdef inline void settle_rest(
     if order.remaining == 0:
         retire_order(s, index)
         return
-    if tif_of(order) == GTC or tif_of(order) == GTD:
+    if may_rest(order):
         rest_order(s, book_index, index, price)
-        if s.levels[order.level].total > MAX_LEVEL_LOTS:
-            end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
+        bound_level(s, index)
         return
     if is_market(order):
         reason = PRICE_COLLAR if opposite_of(book, order).best != 0 else NO_LIQUIDITY
     end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
 
 
-cdef inline void halt_at_band(State *s, Book *book) noexcept nogil:
+cdef inline void put_state(State *s, Book *book, uint32_t state) noexcept nogil:
+    s.auctions += (state == AUCTION) - (book.state == AUCTION)
+    book.state = state
+    book.indicated_price = 0
+    book.indicated_lots = 0
+    book.indicated_surplus = 0
+
+
+cdef inline void leave_band(
+    State *s, uint32_t book_index, uint32_t index, int64_t price
+) noexcept nogil:
+    # The trade that would lie outside the band does not happen: the market halts, or opens an
+    # auction, in which the order takes part if it may rest.
+    cdef Book *book = &s.books[book_index]
     cdef uint32_t previous = book.state
-    book.state = HALTED
-    emit_state(s, PRICE_BAND, book.instrument_id, 0, previous, HALTED)
+    cdef uint32_t state = AUCTION if book.band_auction else HALTED
+    cdef bint collected = state == AUCTION and may_rest(&s.orders[index])
+    if not collected:
+        end_entering(s, PRICE_BAND, ORDER_CANCELED, book.instrument_id, index, price)
+    put_state(s, book, state)
+    emit_state(s, PRICE_BAND, book.instrument_id, 0, previous, state)
+    if collected:
+        rest_order(s, book_index, index, price)
+        bound_level(s, index)
 
 
 cdef inline void enter(
@@ -370,6 +402,13 @@ cdef inline void enter(
     cdef uint32_t reason
     if book.perpetual and allowed_lots(s, book, side_of(order), order, 1) == 0:
         end_entering(s, REDUCE_ONLY, ORDER_CANCELED, book.instrument_id, index, price)
+        return
+    if unlikely(book.state == AUCTION):
+        if is_market(order):
+            collect_market_order(s, book_index, index)
+        else:
+            rest_order(s, book_index, index, price)
+        bound_level(s, index)
         return
     if is_market(order) and opposite_of(book, order).best == 0:
         end_entering(s, NO_LIQUIDITY, ORDER_CANCELED, book.instrument_id, index, price)
@@ -385,7 +424,7 @@ cdef inline void enter(
     reason = sweep(s, book, order, limit_key, price, budget)
     if reason == 0:
         settle_rest(s, book_index, index, price)
-        return
-    end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
-    if reason == PRICE_BAND:
-        halt_at_band(s, book)
+    elif reason == PRICE_BAND:
+        leave_band(s, book_index, index, price)
+    else:
+        end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)

@@ -16,8 +16,11 @@ from svc.engine.state cimport (
     BIDS,
     BUY_STOPS,
     Book,
+    ANY_PRICE,
     Extension,
     Level,
+    MARKET_BUYS,
+    MARKET_SELLS,
     Order,
     SELL_STOPS,
     State,
@@ -53,13 +56,20 @@ cdef inline bint is_market(const Order *order) noexcept nogil:
 
 cdef inline bint is_waiting(const State *s, const Order *order) noexcept nogil:
     # A stop whose trigger has not traded yet. The order is in a level.
-    return s.levels[order.level].side >= BUY_STOPS
+    return s.levels[order.level].side == BUY_STOPS or s.levels[order.level].side == SELL_STOPS
+
+
+cdef inline bint is_shown(const State *s, const Order *order) noexcept nogil:
+    # Whether the order stands in the book that everybody sees. The order is in a level.
+    return s.levels[order.level].side <= ASKS
 
 
 cdef inline int64_t limit_of(const State *s, const Order *order) noexcept nogil:
-    # Of an order that is in a level; 0 for a stop-market order.
+    # Of an order that is in a level; 0 for market orders.
     if is_waiting(s, order):
         return s.extensions[order.extension].price
+    if is_market(order):
+        return 0
     return price_of(&s.levels[order.level])
 
 
@@ -131,6 +141,21 @@ cdef inline void rest_order(
     else:
         level = level_at(s, &book.sides[ASKS], book_index, ASKS, -price)
     show_peak(s, &s.orders[index])
+    append_order(s, level, index)
+
+
+cdef inline void collect_market_order(
+    State *s, uint32_t book_index, uint32_t index
+) noexcept nogil:
+    # To the back of its cap or floor, in an auction.
+    cdef Book *book = &s.books[book_index]
+    cdef int64_t cap = s.orders[index].cap
+    cdef uint32_t level
+    if side_of(&s.orders[index]) == BUY:
+        cap = cap if cap != 0 else ANY_PRICE
+        level = level_at(s, &book.sides[MARKET_BUYS], book_index, MARKET_BUYS, cap)
+    else:
+        level = level_at(s, &book.sides[MARKET_SELLS], book_index, MARKET_SELLS, -cap)
     append_order(s, level, index)
 
 

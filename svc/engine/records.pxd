@@ -136,7 +136,8 @@ cdef struct InstrumentCommand:
     uint8_t kind
     uint8_t state
     uint8_t perpetual
-    uint8_t reserved0[5]
+    uint8_t band_auction
+    uint8_t reserved0[4]
     uint32_t instrument_id
     int32_t version
     int64_t max_quantity

@@ -153,7 +153,7 @@ class Flag(IntFlag):
 
 
 _COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqq16x")
-_INSTRUMENT = struct.Struct("<BBBxxxxxIiqqqqII72x")
+_INSTRUMENT = struct.Struct("<BBBBxxxxIiqqqqII72x")
 _EVENT = struct.Struct("<QqBBBBBBBBIiqqqqqqqqqqqiI")
 
 
@@ -208,7 +208,8 @@ class InstrumentCommand:
     """Adds an instrument to the market, or changes its definition under a higher version.
 
     `collar_bps` and `band_bps` of 0 mean none. `state` is that of a new instrument
-    (UNSPECIFIED: HALTED) and ignored afterwards.
+    (UNSPECIFIED: HALTED) and ignored afterwards. `band_auction` 1: a trade that would leave the
+    band opens an auction; 0: it halts the market.
     """
 
     instrument_id: int
@@ -221,13 +222,14 @@ class InstrumentCommand:
     collar_bps: int = 0
     band_bps: int = 0
     perpetual: int = 0
+    band_auction: int = 0
 
     def pack(self) -> bytes:
         """Returns the 128-byte record; raises struct.error when a field does not fit."""
         return _INSTRUMENT.pack(
-            CommandKind.INSTRUMENT, self.state, self.perpetual, self.instrument_id, self.version,
-            self.max_quantity_lots, self.min_ticks, self.max_ticks, self.reference_price_ticks,
-            self.collar_bps, self.band_bps,
+            CommandKind.INSTRUMENT, self.state, self.perpetual, self.band_auction,
+            self.instrument_id, self.version, self.max_quantity_lots, self.min_ticks,
+            self.max_ticks, self.reference_price_ticks, self.collar_bps, self.band_bps,
         )  # fmt: skip
 
     @classmethod
@@ -237,6 +239,7 @@ class InstrumentCommand:
             _,
             state,
             perpetual,
+            band_auction,
             instrument_id,
             version,
             quantity,
@@ -247,8 +250,9 @@ class InstrumentCommand:
             band,
         ) = _INSTRUMENT.unpack(record)
         return cls(
-            instrument_id, version, state, quantity, low, high, reference, collar, band, perpetual
-        )
+            instrument_id, version, state, quantity, low, high, reference, collar, band,
+            perpetual, band_auction,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ class EventLog:
         fields.setdefault("remaining_lots", order.remaining)
         fields.setdefault("price_ticks", order.price)
         fields.setdefault("flags", order.flags)
+        fields.setdefault("side", order.side)
         self._emit(
-            kind, reason=reason, side=order.side, order_type=order.order_type, tif=order.tif,
+            kind, reason=reason, order_type=order.order_type, tif=order.tif,
             stp_mode=order.stp_mode, instrument_id=order.instrument_id, version=order.version,
             order_id=order.order_id, account_id=order.account_id, quantity_lots=lots,
             cumulative_lots=order.cumulative, **fields,
@@ -79,7 +80,8 @@ class EventLog:
             return
         d = book.definition
         self._emit(
-            EventKind.INSTRUMENT_CHANGED, **identity, state=book.state, flags=d.perpetual,
+            EventKind.INSTRUMENT_CHANGED, **identity, state=book.state,
+            flags=d.perpetual | d.band_auction << 1,
             price_ticks=d.reference_price_ticks, quantity_lots=d.max_quantity_lots,
             remaining_lots=d.min_ticks, cumulative_lots=d.max_ticks, maker_order_id=d.collar_bps,
             maker_account_id=d.band_bps,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from svc.engine.records import InstrumentCommand, split_records
+from svc.engine.records import InstrumentCommand, OrderType, split_records
 from svc.engine.reference import ReferenceEngine
-from svc.engine.reference_rules import Book, Order
+from svc.engine.reference_rules import Book, Indication, Order
 
 _MARKET = struct.Struct("<16xQQqq80x")
-_INSTRUMENT = struct.Struct("<xBB5xIiqqqqIIqi60x")
+_INSTRUMENT = struct.Struct("<xBBB4xIiqqqqIIqi4xqqq32x")
 _ORDER = struct.Struct("<xBBBBB2xIiqqqqqqqqqqq24x")
 _GROUP = struct.Struct("<16xqq96x")
 _POSITION = struct.Struct("<8xI4xqq96x")
@@ -51,14 +51,15 @@ class RestoredEngine(ReferenceEngine):
 
     def _restore_instrument(self, record: bytes) -> None:
         (
-            state, perpetual, instrument_id, version, max_quantity, low, high, reference, collar,
-            band, last_price, state_version,
+            state, perpetual, band_auction, instrument_id, version, max_quantity, low, high,
+            reference, collar, band, last_price, state_version, *indicated,
         ) = _INSTRUMENT.unpack(record)  # fmt: skip
         definition = InstrumentCommand(
             instrument_id, version, state, max_quantity, low, high, reference, collar, band,
-            perpetual,
+            perpetual, band_auction,
         )  # fmt: skip
-        self._books[instrument_id] = Book(definition, state, state_version, last_price)
+        book = Book(definition, state, state_version, last_price, indicated=Indication(*indicated))
+        self._books[instrument_id] = book
 
     def _restore_order(self, record: bytes) -> None:
         (
@@ -66,9 +67,10 @@ class RestoredEngine(ReferenceEngine):
             price, remaining, cumulative, cap, visible, display, trigger, expire_ns, _,
         ) = _ORDER.unpack(record)  # fmt: skip
         self._places += 1
+        waits = visible == 0 and order_type != OrderType.MARKET
         order = Order(
             order_id, account_id, instrument_id, side, order_type, tif, flags, stp_mode, version,
-            price, cap, remaining, display, expire_ns, trigger, visible == 0, cumulative, visible,
+            price, cap, remaining, display, expire_ns, trigger, waits, cumulative, visible,
             self._places,
         )  # fmt: skip
         self._orders[order_id] = order

@@ -9,6 +9,7 @@ import struct
 from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from svc.engine.records import (
     MAX_INSTRUMENT_ID,
@@ -26,14 +27,31 @@ from svc.engine.records import (
 )
 
 MAX_BPS = 10_000
+ANY_PRICE = 2 * MAX_TICKS
 RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 MARKETS = (OrderType.MARKET, OrderType.STOP_MARKET)
 STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
-_OPEN = (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY)
-_INSTRUMENT_RECORD = struct.Struct("<BBBxxxxxIiqqqqIIqiI56x")
+_OPEN = (
+    MarketState.TRADING,
+    MarketState.LIMIT_ONLY,
+    MarketState.POST_ONLY,
+    MarketState.AUCTION,
+)
+_INSTRUMENT_RECORD = struct.Struct("<BBBBxxxxIiqqqqIIqiIqqq32x")
 _GROUP_RECORD = struct.Struct("<B15xqq96x")
 _POSITION_RECORD = struct.Struct("<B7xI4xqq96x")
 _ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqq24x")
+
+
+class Indication(NamedTuple):
+    """What an auction would print: price, lots, and surplus (positive: of the buy side)."""
+
+    price: int
+    lots: int
+    surplus: int
+
+
+NOTHING = Indication(0, 0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +82,13 @@ class Order:
         """Sorts a side from the best price on, stops from the nearest trigger on, then by time."""
         if self.waits:
             return (self.trigger if self.side == Side.BUY else -self.trigger, self.place)
-        return (-self.price if self.side == Side.BUY else self.price, self.place)
+        return (-self.reach() if self.side == Side.BUY else self.reach(), self.place)
+
+    def reach(self) -> int:
+        """The worst price of an order in a book: its limit, or a market order's cap or floor."""
+        if self.price or self.cap:
+            return self.price or self.cap
+        return ANY_PRICE if self.side == Side.BUY else 0
 
 
 @dataclass(slots=True)
@@ -79,6 +103,11 @@ class Book:
     asks: list[Order] = field(default_factory=list)
     buy_stops: list[Order] = field(default_factory=list)
     sell_stops: list[Order] = field(default_factory=list)
+    market_buys: list[Order] = field(default_factory=list)
+    market_sells: list[Order] = field(default_factory=list)
+    """Market orders that an auction has collected."""
+    indicated: Indication = NOTHING
+    """What the last INDICATIVE_PRICE of the auction said."""
     traded: list[int] = field(default_factory=list)
     """Prices of the trades of the command that runs."""
     price_before: int = 0
@@ -97,11 +126,16 @@ class Book:
         """Where an order stands or belongs: its side, or the stops of its side."""
         if order.waits:
             return self.buy_stops if order.side == Side.BUY else self.sell_stops
+        if order.order_type in MARKETS:
+            return self.market_buys if order.side == Side.BUY else self.market_sells
         return self.bids if order.side == Side.BUY else self.asks
 
     def live(self) -> list[Order]:
         """Every order, in the order of the state's records."""
-        return [*self.bids, *self.asks, *self.buy_stops, *self.sell_stops]
+        return [
+            *self.bids, *self.asks, *self.buy_stops, *self.sell_stops, *self.market_buys,
+            *self.market_sells,
+        ]  # fmt: skip
 
     def is_through(self, side: int, trigger: int) -> bool:
         """Whether the last trade has reached the trigger of a stop of this side."""
@@ -162,8 +196,8 @@ def is_valid_definition(command: InstrumentCommand) -> bool:
         0 < command.instrument_id <= MAX_INSTRUMENT_ID
         and command.version > 0
         and command.state <= MarketState.HALTED
-        and command.state != MarketState.AUCTION
         and command.perpetual <= 1
+        and command.band_auction <= 1
         and 0 < command.max_quantity_lots <= MAX_LOTS
         and 0 < command.min_ticks <= command.max_ticks <= MAX_TICKS
         and 0 <= command.reference_price_ticks <= MAX_TICKS
@@ -234,7 +268,18 @@ def admits(book: Book, c: Command) -> bool:
         return bool(c.flags & Flag.POST_ONLY)
     if book.state == MarketState.LIMIT_ONLY:
         return c.order_type == OrderType.LIMIT
+    if book.state == MarketState.AUCTION:
+        return is_collected(c)
     return book.state == MarketState.TRADING
+
+
+def is_collected(c: Command) -> bool:
+    """Whether an auction takes a NEW command: what can stand there until the uncross, and stops."""
+    if c.order_type == OrderType.LIMIT:
+        return c.tif in RESTS and not c.flags & Flag.POST_ONLY
+    if c.order_type == OrderType.MARKET:
+        return c.tif == TimeInForce.IOC and c.budget == 0
+    return True
 
 
 def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of the contract
@@ -275,6 +320,8 @@ def arrival_refusal(book: Book, c: Command) -> Reason:
 def reprice_refusal(book: Book, order: Order, price: int, cap: int) -> Reason:
     """Why a resting order may not go to this price."""
     post_only = book.state == MarketState.POST_ONLY or order.flags & Flag.POST_ONLY
+    if order.order_type in MARKETS:
+        return Reason.INVALID_COMMAND
     if book.state not in _OPEN:
         return Reason.MARKET_STATE
     if price == 0 or not book.allows(price):
@@ -362,9 +409,9 @@ def instrument_record(book: Book) -> bytes:
     """INSTRUMENT record of the state."""
     d = book.definition
     return _INSTRUMENT_RECORD.pack(
-        2, book.state, d.perpetual, d.instrument_id, d.version, d.max_quantity_lots,
-        d.min_ticks, d.max_ticks, d.reference_price_ticks, d.collar_bps, d.band_bps,
-        book.last_price, book.state_version, 0,
+        2, book.state, d.perpetual, d.band_auction, d.instrument_id, d.version,
+        d.max_quantity_lots, d.min_ticks, d.max_ticks, d.reference_price_ticks, d.collar_bps,
+        d.band_bps, book.last_price, book.state_version, 0, *book.indicated,
     )  # fmt: skip
 
 

@@ -21,8 +21,8 @@ from svc.engine.groups cimport put_group
 from svc.engine.levels cimport level_at
 from svc.engine.orders cimport expect_orders, find_order, map_order
 from svc.engine.positions cimport add_position
-from svc.engine.queue cimport append_order, side_of
-from svc.engine.records cimport BUY, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
+from svc.engine.queue cimport append_order, collect_market_order, side_of
+from svc.engine.records cimport BUY, MARKET, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
 from svc.engine.state cimport (
     ASKS,
     BIDS,
@@ -46,6 +46,7 @@ cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept no
         return False
     book = add_book(s, instrument_id, state)
     book.perpetual = (words[0] >> 16) & 0xFF
+    book.band_auction = (words[0] >> 24) & 0xFF
     book.version = <int32_t>(words[1] >> 32)
     book.max_quantity = <int64_t>words[2]
     book.min_ticks = <int64_t>words[3]
@@ -55,6 +56,9 @@ cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept no
     book.band_bps = <uint32_t>(words[6] >> 32)
     book.last_price = <int64_t>words[7]
     book.state_version = <int32_t><uint32_t>words[8]
+    book.indicated_price = <int64_t>words[9]
+    book.indicated_lots = <int64_t>words[10]
+    book.indicated_surplus = <int64_t>words[11]
     return True
 
 
@@ -99,12 +103,15 @@ cdef inline bint restore_order(
 ) noexcept nogil:
     # Orders come in the order of their queues: each goes to the back of its level.
     cdef Book *book = find_book(s, <uint32_t>words[1])
-    cdef bint waits = words[8] == 0
+    cdef bint is_collected = (words[0] >> 16 & 0xFF) == MARKET
+    cdef bint waits = words[8] == 0 and not is_collected
     cdef int64_t ticks = <int64_t>words[10] if waits else <int64_t>words[4]
     cdef int64_t order_id = <int64_t>words[2]
     cdef uint32_t index
     cdef Order *order
-    if book == NULL or not 0 < ticks <= MAX_TICKS or not 0 < <int64_t>words[5] <= MAX_LOTS:
+    if book == NULL or not 0 < <int64_t>words[5] <= MAX_LOTS:
+        return False
+    if not (0 < ticks <= MAX_TICKS or (is_collected and ticks == 0)):
         return False
     if order_id <= 0 or find_order(s, order_id) != 0:
         return False
@@ -122,10 +129,13 @@ cdef inline bint restore_order(
     if side_of(order) != BUY and side_of(order) != SELL:
         return False
     order.extension = restore_extension(s, words, waits)
-    last_level[0] = restored_level(
-        s, s.book_of[book.instrument_id], side_of(order), ticks, waits, last_level[0]
-    )
-    append_order(s, last_level[0], index)
+    if is_collected:
+        collect_market_order(s, s.book_of[book.instrument_id], index)
+    else:
+        last_level[0] = restored_level(
+            s, s.book_of[book.instrument_id], side_of(order), ticks, waits, last_level[0]
+        )
+        append_order(s, last_level[0], index)
     map_order(s, index)
     if s.extensions[order.extension].expire_ns != 0:
         add_deadline(s, index)

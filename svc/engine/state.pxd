@@ -21,6 +21,7 @@ cdef extern from *:
     #include <sys/mman.h>
     /* Above every key, and far from int64's end: a difference of keys cannot overflow. */
     #define KEY_SENTINEL ((int64_t)1 << 62)
+    #define ANY_PRICE ((int64_t)2000000000000000)
     #define likely_(x) __builtin_expect(!!(x), 1)
     #define unlikely_(x) __builtin_expect(!!(x), 0)
     /* Out of memory inside a batch cannot be undone; the log can: stop, restart, replay. */
@@ -52,6 +53,7 @@ cdef extern from *:
     }
     """
     const int64_t KEY_SENTINEL
+    const int64_t ANY_PRICE
     bint likely "likely_"(bint condition) noexcept nogil
     bint unlikely "unlikely_"(bint condition) noexcept nogil
     void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
@@ -65,6 +67,9 @@ cdef enum:
     ASKS = 1
     BUY_STOPS = 2
     SELL_STOPS = 3
+    MARKET_BUYS = 4
+    MARKET_SELLS = 5
+    SIDES = 6
 
 # One cache line. `traits` is side and self-trade mode (four bits each), type, time in force, flags.
 cdef struct Order:
@@ -92,7 +97,8 @@ cdef struct Extension:
     uint32_t next_free
 
 # Orders of one price in time order. `key` is the price for buys and its negative for sells, so
-# that the best level of every side has the greatest key.
+# that the best level of every side has the greatest key. Market orders that an auction has
+# collected stand at their cap or floor, without one at ANY_PRICE (buys) or 0 (sells).
 cdef struct Level:
     int64_t key
     int64_t total
@@ -121,11 +127,13 @@ cdef struct Side:
     uint32_t levels
 
 # `traded_high` and `traded_low` span the trades of the command that runs, 0 before its first;
-# `price_before` is the last price before it.
+# `price_before` is the last price before it. `indicated_` is what the last INDICATIVE_PRICE of the
+# auction said, and `indicated_at` the sequence at which it was last looked at.
 cdef struct Book:
     uint32_t instrument_id
     uint8_t state
     uint8_t perpetual
+    uint8_t band_auction
     int32_t version
     int32_t state_version
     int64_t max_quantity
@@ -138,7 +146,11 @@ cdef struct Book:
     int64_t price_before
     int64_t traded_high
     int64_t traded_low
-    Side sides[4]
+    int64_t indicated_price
+    int64_t indicated_lots
+    int64_t indicated_surplus
+    uint64_t indicated_at
+    Side sides[SIDES]
 
 # An account's self-trade group; group 0: in none any more.
 cdef struct Membership:
@@ -190,6 +202,7 @@ cdef struct State:
     uint32_t book_capacity
     uint32_t book_count
     uint32_t book_of[MAX_INSTRUMENT_ID + 1]
+    uint32_t auctions
     Event *events
     uint64_t event_capacity
     uint64_t event_count

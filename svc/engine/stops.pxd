@@ -7,9 +7,9 @@ prices that traded.
 from libc.stdint cimport int64_t, uint32_t
 
 from svc.engine.emit cimport emit_triggered
-from svc.engine.matching cimport MAX_LEVEL_LOTS, enter
-from svc.engine.queue cimport end_resting, side_of, unlink_order, wait_for_trigger
-from svc.engine.records cimport BOOK_FULL, BUY, FLAG_TRIGGERED, ORDER_CANCELED, TRADING
+from svc.engine.matching cimport bound_level, enter
+from svc.engine.queue cimport side_of, unlink_order, wait_for_trigger
+from svc.engine.records cimport BUY, FLAG_TRIGGERED, TRADING
 from svc.engine.state cimport BUY_STOPS, SELL_STOPS, Book, Order, State, price_of
 
 
@@ -22,8 +22,7 @@ cdef inline bint is_through(const Book *book, uint32_t side, int64_t trigger) no
 
 cdef inline void await_trigger(State *s, uint32_t book_index, uint32_t index) noexcept nogil:
     wait_for_trigger(s, book_index, index)
-    if s.levels[s.orders[index].level].total > MAX_LEVEL_LOTS:
-        end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
+    bound_level(s, index)
 
 
 cdef inline uint32_t next_triggered(const State *s, const Book *book) noexcept nogil:

@@ -65,7 +65,7 @@ _INSTRUMENT_OFFSETS = {
     "instrument_id": ("U32", 8), "version": ("I32", 12), "kind": ("PERPETUAL", 2),
     "min_price_ticks": ("I64", 24), "max_price_ticks": ("I64", 32),
     "max_quantity_lots": ("I64", 16), "collar_bps": ("U32", 48), "band_bps": ("U32", 52),
-    "reference_price_ticks": ("I64", 40), "state": ("U8", 1),
+    "reference_price_ticks": ("I64", 40), "state": ("U8", 1), "band_auction": ("U8", 3),
 }
 _COMMAND_KINDS = {
     "new_order": CommandKind.NEW, "cancel_order": CommandKind.CANCEL,

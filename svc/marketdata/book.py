@@ -110,7 +110,10 @@ class OrderBook:
     def restore(
         self, order_id: int, *, bid: bool, price: int, remaining: int, visible: int, display: int
     ) -> None:
-        """Put in an order of a snapshot. One that shows nothing is a stop that waits."""
+        """Put in an order of a snapshot.
+
+        One that shows nothing is a stop that waits, or a market order that an auction collected.
+        """
         if not visible:
             self._waiting[order_id] = display
             return
@@ -144,19 +147,25 @@ class OrderBook:
         taker_remaining: int,
         maker_id: int,
         maker_remaining: int,
+        *,
+        auction: bool = False,
     ) -> None:
-        """Execute a trade; in an auction both orders rested before."""
+        """Execute a trade; in an auction both orders stood before, or are market orders."""
         taker = self._orders.get(taker_id)
-        if taker is not None:
-            if not taker_remaining:
-                self._drop(taker_id, taker)
-            elif taker.shown:
-                self._execute(taker, lots, taker_remaining)
-            else:
-                taker.remaining = taker_remaining
-                taker.visible = _peak(taker)
-        maker = self._orders[maker_id]
-        if maker_remaining:
+        if taker is None:
+            self._waiting.pop(taker_id, None)
+        elif not taker_remaining:
+            self._drop(taker_id, taker)
+        elif taker.shown or auction:
+            self._execute(taker, lots, taker_remaining)
+        else:
+            taker.remaining = taker_remaining
+            taker.visible = _peak(taker)
+        maker = self._orders.get(maker_id)
+        if maker is None:
+            assert auction, "who makes a trade stands in the book"
+            self._waiting.pop(maker_id, None)
+        elif maker_remaining:
             self._execute(maker, lots, maker_remaining)
         else:
             self._drop(maker_id, maker)

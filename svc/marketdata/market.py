@@ -221,6 +221,7 @@ def _traded(book: OrderBook, event: records_pb2.Event) -> None:
         trade.taker_remaining_lots,
         trade.maker_order_id,
         trade.maker_remaining_lots,
+        auction=not trade.side,
     )
 
 

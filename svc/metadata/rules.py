@@ -190,9 +190,6 @@ def _initial_state(subject: _Subject, new: Definition) -> Iterator[Problem]:
 
 
 def _state(subject: _Subject, kind: Kind, state: State) -> Iterator[Problem]:
-    if state is State.AUCTION:
-        rule = "the engine runs no auctions yet"
-        yield subject.problem("INVALID_STATE", "state", state, rule, "POST_ONLY or HALTED is right")
     if kind is Kind.PERPETUAL and state not in _PERPETUAL_STATES:
         rule = "perpetuals are listed but do not trade before margin settlement exists"
         yield subject.problem("PERPETUAL_NOT_TRADABLE", "state", state, rule, "HALTED is right")

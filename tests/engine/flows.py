@@ -57,6 +57,7 @@ class Flow:
     lots: int = 20
     weight_of_new: int = 50
     colliding: int = 0
+    auctions: int = 8
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -77,6 +78,7 @@ class Flow:
                 collar_bps=20 if i == 1 else 0,
                 band_bps=80 if i == 2 else 0,
                 perpetual=int(i == 2),
+                band_auction=int(i == 2 and self.auctions > 8),
                 reference_price_ticks=self.price,
             )
             for i in range(1, self.instruments + 1)
@@ -93,7 +95,7 @@ class Flow:
         """One command of the mix."""
         made = self.random.choices(
             [self.new, self.cancel, self.move, self.reduce, self.replace, self.rare],
-            [self.weight_of_new, 14, 16, 8, 10, 8],
+            [self.weight_of_new, 14, 16, 8, 10, 8 + self.auctions // 8],
         )[0]()
         return self.spoiled(made) if self.random.random() < 0.03 else made
 
@@ -225,7 +227,8 @@ class Flow:
             return Command(kind, side=side, instrument_id=instrument, account_id=account)
         if kind == CommandKind.STATE:
             self.version += 1
-            state = draw.choice([*[MarketState.TRADING] * 20, *list(MarketState)[:-1]])
+            often = [MarketState.TRADING] * 20 + [MarketState.AUCTION] * self.auctions
+            state = draw.choice([*often, *list(MarketState)[:-1]])
             return Command(kind, side=state, instrument_id=instrument, version=self.version)
         return Command(kind)
 

@@ -218,6 +218,57 @@ BUGS = (
         "words[13] = <uint64_t>maker.cumulative",
         "words[13] = <uint64_t>(maker.cumulative - planted({0}))",
     ),
+    Bug(
+        "an auction's market orders stand behind limit orders of their price",
+        "auction.pxd",
+        "market.key >= limit.key",
+        "market.key >= limit.key + planted({0})",
+    ),
+    Bug(
+        "buyers that are left over press the price of an auction down",
+        "auction.pxd",
+        "return choice.high",
+        "return choice.low if planted({0}) else choice.high",
+    ),
+    Bug(
+        "the reference price lifts an auction's price beyond the last limit",
+        "auction.pxd",
+        "return max(choice.low, min(reference, choice.high))",
+        "return max(choice.low, min(reference, choice.high + planted({0})))",
+    ),
+    Bug(
+        "the buyer of an auction is an aggressor",
+        "auction.pxd",
+        "words[2] &= ~(<uint64_t>0xFF << 8)",
+        "words[2] &= ~(<uint64_t>(0 if planted({0}) else 0xFF) << 8)",
+    ),
+    Bug(
+        "a peak that an auction has used up comes back smaller",
+        "auction.pxd",
+        "extension.visible = min(extension.display, order.remaining)",
+        "extension.visible = min(extension.display - planted({0}), order.remaining)",
+    ),
+    Bug(
+        "reduce-only orders of one account each count its whole position in an auction",
+        "auction.pxd",
+        "allowed = allowed_lots(s, book, side_of(order), order, order.remaining)\n",
+        "allowed = allowed_lots(s, book, side_of(order), order, order.remaining)\n"
+        "        if planted({0}) and allowed == order.remaining:\n"
+        "            orders[i] = 0\n"
+        "            continue\n",
+    ),
+    Bug(
+        "an expiry leaves the indicative price as it was",
+        "admin.pxd",
+        "indicate(s, first)",
+        "if not planted({0}):\n            indicate(s, first)",
+    ),
+    Bug(
+        "a halt uncrosses what an auction has collected",
+        "admin.pxd",
+        "elif c.side != AUCTION and c.side != HALTED:",
+        "elif c.side != AUCTION and (c.side != HALTED or planted({0})):",
+    ),
 )  # fmt: skip
 """Number 1 is the first; 0 is none."""
 

@@ -20,6 +20,7 @@ SHAPES: dict[str, dict[str, int]] = {
     },
     "huge": {"price": 400_000_000_000_000, "ticks": 3, "lots": 100_000},
     "colliding": {"ticks": 8, "colliding": 1},
+    "calls": {"ticks": 8, "accounts": 4, "weight_of_new": 70, "auctions": 30},
 }
 """In the huge one prices times lots leave 64 bits."""
 

@@ -12,13 +12,14 @@ from svc.engine.records import (
     Event,
     EventKind,
     Flag,
+    MarketState,
     Side,
     TimeInForce,
     pack_commands,
     split_records,
     unpack_events,
 )
-from svc.engine.reference_rules import Order, order_record
+from svc.engine.reference_rules import MARKETS, Order, order_record
 from tests.engine.flows import Flow
 
 RESTING = (TimeInForce.GTC, TimeInForce.GTD)
@@ -32,6 +33,7 @@ class Follower:
     orders: dict[int, Order] = field(default_factory=dict)
     positions: Counter[tuple[int, int]] = field(default_factory=Counter)
     tape: list[tuple[int, int, int, int]] = field(default_factory=list)
+    states: dict[int, int] = field(default_factory=dict)
     places: int = 0
 
     def follow(self, event: Event) -> None:
@@ -52,6 +54,8 @@ class Follower:
             order = self.orders[event.order_id]
             order.waits, order.flags = False, event.flags & ~Flag.END_OF_COMMAND
             self.to_the_back(order)
+        elif event.kind in (EventKind.STATE_CHANGED, EventKind.INSTRUMENT_CHANGED):
+            self.states[event.instrument_id] = event.state
 
     def accept(self, e: Event) -> None:
         """A new order, at the back of its price."""
@@ -81,26 +85,38 @@ class Follower:
         self.places += 1
         order.place = self.places
         order.visible = min(order.display or order.remaining, order.remaining)
-        if order.waits:
+        if order.waits or order.order_type in MARKETS:
             order.visible = 0
 
     def trade(self, e: Event) -> None:
         """Both sides of a trade."""
         assert e.trade_number == len(self.tape) + 1
         self.tape.append((e.instrument_id, e.side, e.price_ticks, e.quantity_lots))
-        signed = e.quantity_lots if e.side == Side.BUY else -e.quantity_lots
+        # In an auction nobody is the aggressor, and the buyer stands where the taker does.
+        signed = e.quantity_lots if e.side != Side.SELL else -e.quantity_lots
         self.positions[e.account_id, e.instrument_id] += signed
         self.positions[e.maker_account_id, e.instrument_id] -= signed
         maker, taker = self.orders[e.maker_order_id], self.orders[e.order_id]
         maker.remaining, maker.cumulative = e.maker_remaining_lots, e.maker_cumulative_lots
         taker.remaining, taker.cumulative = e.remaining_lots, e.cumulative_lots
-        taker.visible = min(taker.display or taker.remaining, taker.remaining)
-        maker.visible -= e.quantity_lots
-        if maker.visible == 0 and maker.remaining:
-            self.to_the_back(maker)
+        if e.side == Side.NONE:
+            self.show_after_uncross(taker, e.quantity_lots)
+            self.show_after_uncross(maker, e.quantity_lots)
+        else:
+            taker.visible = min(taker.display or taker.remaining, taker.remaining)
+            maker.visible -= e.quantity_lots
+            if maker.visible == 0 and maker.remaining:
+                self.to_the_back(maker)
         for order in (maker, taker):
             if order.remaining == 0:
                 del self.orders[order.order_id]
+
+    def show_after_uncross(self, order: Order, lots: int) -> None:
+        """Also what an iceberg hides has traded; a fresh peak keeps its place."""
+        if order.order_type in MARKETS:
+            return
+        fresh = min(order.display or order.remaining, order.remaining)
+        order.visible = order.visible - lots if order.visible > lots else fresh
 
     def replace(self, e: Event) -> None:
         """A new price, quantity, cap or expiry."""
@@ -115,16 +131,25 @@ class Follower:
             self.to_the_back(order)
 
     def book(self, instrument_id: int) -> list[Order]:
-        """Bids from the best on, then asks, then stops that wait."""
+        """Bids from the best on, then asks, stops that wait, market orders of an auction."""
         orders = [o for o in self.orders.values() if o.instrument_id == instrument_id]
-        assert all(order.tif in RESTING or order.waits for order in orders)
-        return sorted(orders, key=lambda order: (order.waits, order.side, *order.rank()))
+        return sorted(orders, key=lambda order: (self.queue(order), order.side, *order.rank()))
+
+    def queue(self, order: Order) -> int:
+        """The book, the stops that wait, or the market orders that an auction has collected."""
+        if order.waits:
+            return 1
+        if order.order_type in MARKETS:
+            assert self.states[order.instrument_id] in (MarketState.AUCTION, MarketState.HALTED)
+            return 2
+        assert order.tif in RESTING
+        return 0
 
     def l2(self, instrument_id: int) -> dict[tuple[int, int], tuple[int, int]]:
         """(visible lots, orders) by side and price."""
         levels: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
         for order in self.book(instrument_id):
-            if order.waits:
+            if self.queue(order):
                 continue
             lots, count = levels[order.side, order.price]
             levels[order.side, order.price] = (lots + order.visible, count + 1)
@@ -134,7 +159,8 @@ class Follower:
 @pytest.mark.parametrize("seed", range(200, 205))
 def test_book_tape_and_positions_follow_from_the_events_alone(seed: int) -> None:
     flow, engine, follower = Flow(seed), Engine(), Follower()
-    engine.apply(pack_commands(flow.opening()), flow.time_ns)
+    for event in unpack_events(engine.apply(pack_commands(flow.opening()), flow.time_ns)):
+        follower.follow(event)
     for commands, time_ns in flow.batches(1_200, 3):
         for event in unpack_events(engine.apply(pack_commands(commands), time_ns)):
             follower.follow(event)
@@ -146,6 +172,8 @@ def test_book_tape_and_positions_follow_from_the_events_alone(seed: int) -> None
             shown = {(Side.BUY, price): (lots, count) for price, lots, count in bids}
             shown |= {(Side.SELL, price): (lots, count) for price, lots, count in asks}
             assert shown == follower.l2(instrument_id)
+            if follower.states[instrument_id] not in (MarketState.AUCTION, MarketState.HALTED):
+                assert not bids or not asks or bids[0][0] < asks[0][0]
     assert len(follower.tape) == engine.trades > 100
     assert len(follower.orders) == engine.live_orders
     assert sum(follower.positions.values()) == 0

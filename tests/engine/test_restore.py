@@ -47,9 +47,9 @@ STATE_FIELDS = {
         "heap_at": "the deadlines", "next_free": "memory",
     },
     "Level": {
-        "key": "ORDER 32 or 80", "total": "its orders", "hidden": "its orders",
+        "key": "ORDER 32, 56 or 80", "total": "its orders", "hidden": "its orders",
         "head": "its orders", "tail": "its orders", "count": "its orders", "book": "ORDER 8",
-        "side": "ORDER 1 and 64",
+        "side": "ORDER 1, 2 and 64",
     },
     "Node": {
         "keys": "the levels", "slots": "the levels", "count": "the levels", "prev": "the levels",
@@ -61,6 +61,9 @@ STATE_FIELDS = {
     },
     "Book": {
         "instrument_id": "INSTRUMENT 8", "state": "INSTRUMENT 1", "perpetual": "INSTRUMENT 2",
+        "band_auction": "INSTRUMENT 3", "indicated_price": "INSTRUMENT 72",
+        "indicated_lots": "INSTRUMENT 80", "indicated_surplus": "INSTRUMENT 88",
+        "indicated_at": "only inside a command",
         "version": "INSTRUMENT 12", "state_version": "INSTRUMENT 64",
         "max_quantity": "INSTRUMENT 16", "min_ticks": "INSTRUMENT 24",
         "max_ticks": "INSTRUMENT 32", "reference_price": "INSTRUMENT 40",
@@ -86,7 +89,7 @@ STATE_FIELDS = {
         "book_of": "INSTRUMENT 8", "events": "only inside a batch",
         "event_capacity": "memory", "event_count": "only inside a batch", "sequence": "MARKET 16",
         "running_hash": "MARKET 24", "trade_number": "MARKET 40", "time_ns": "MARKET 32",
-        "commands": "of the object, not of the market",
+        "auctions": "the instruments' states", "commands": "of the object, not of the market",
     },
 }  # fmt: skip
 REFERENCE_FIELDS = {
@@ -97,7 +100,8 @@ REFERENCE_FIELDS = {
     },
     Book: {
         "definition", "state", "state_version", "last_price", "bids", "asks", "buy_stops",
-        "sell_stops", "traded", "price_before", "positions",
+        "sell_stops", "market_buys", "market_sells", "indicated", "traded", "price_before",
+        "positions",
     },
 }  # fmt: skip
 

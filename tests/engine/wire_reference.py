@@ -16,7 +16,7 @@ from trading.v1 import trading_pb2
 from svc.engine.records import CommandKind, EventKind, Flag
 
 _COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqq16x")
-_INSTRUMENT = struct.Struct("<BBBxxxxxIiqqqqII72x")
+_INSTRUMENT = struct.Struct("<BBBBxxxxIiqqqqII72x")
 _EVENT = struct.Struct("<QqBBBBBBBBIiqqqqqqqqqqqiI")
 
 _PERPETUAL = trading_pb2.InstrumentKind.PERPETUAL
@@ -137,10 +137,10 @@ def _advance_time(_: records_pb2.AdvanceTime) -> bytes:
 def _set_instrument(definition: records_pb2.SetInstrument) -> bytes:
     perpetual = definition.kind == _PERPETUAL
     return _INSTRUMENT.pack(
-        CommandKind.INSTRUMENT, definition.state, perpetual, definition.instrument_id,
-        definition.version, definition.max_quantity_lots, definition.min_price_ticks,
-        definition.max_price_ticks, definition.reference_price_ticks, definition.collar_bps,
-        definition.band_bps,
+        CommandKind.INSTRUMENT, definition.state, perpetual, definition.band_auction,
+        definition.instrument_id, definition.version, definition.max_quantity_lots,
+        definition.min_price_ticks, definition.max_price_ticks,
+        definition.reference_price_ticks, definition.collar_bps, definition.band_bps,
     )  # fmt: skip
 
 

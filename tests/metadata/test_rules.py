@@ -143,9 +143,9 @@ def test_perpetual_may_not_be_listed_or_wished_trading() -> None:
     assert check_wish(listed, State.DELISTED) is None
 
 
-def test_auction_is_refused_while_the_engine_runs_none() -> None:
-    assert refusal(replace(SPOT, initial_state=State.AUCTION)).reason == "INVALID_STATE"
-    assert check_wish(LISTED, State.AUCTION) is not None
+def test_a_spot_market_may_open_with_an_auction_and_go_back_to_one() -> None:
+    assert check(CATALOG, [], [replace(SPOT, initial_state=State.AUCTION)]) == []
+    assert check_wish(LISTED, State.AUCTION) is None
 
 
 @given(lots=st.integers(1, 10**16), tick=st.integers(1, 10**16))

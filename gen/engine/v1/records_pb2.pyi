@@ -185,7 +185,7 @@ class AdvanceTime(_message.Message):
     def __init__(self) -> None: ...
 
 class SetInstrument(_message.Message):
-    __slots__ = ("instrument_id", "version", "kind", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "collar_bps", "band_bps", "reference_price_ticks", "state")
+    __slots__ = ("instrument_id", "version", "kind", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "collar_bps", "band_bps", "reference_price_ticks", "state", "band_auction")
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -196,6 +196,7 @@ class SetInstrument(_message.Message):
     BAND_BPS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    BAND_AUCTION_FIELD_NUMBER: _ClassVar[int]
     instrument_id: int
     version: int
     kind: _trading_pb2.InstrumentKind.Value
@@ -206,7 +207,8 @@ class SetInstrument(_message.Message):
     band_bps: int
     reference_price_ticks: int
     state: _trading_pb2.MarketState.Value
-    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., collar_bps: _Optional[int] = ..., band_bps: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ...) -> None: ...
+    band_auction: bool
+    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., collar_bps: _Optional[int] = ..., band_bps: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., band_auction: _Optional[bool] = ...) -> None: ...
 
 class SetMarketState(_message.Message):
     __slots__ = ("instrument_id", "version", "state")

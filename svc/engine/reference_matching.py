@@ -1,0 +1,226 @@
+"""The reference engine's matching: what an order that enters takes, and what becomes of its rest.
+
+Invariant: no fill lies beyond the entering order's limit, cap or collar; where a market is in an
+auction nothing matches, and what enters is collected.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+
+from svc.engine.records import (
+    EventKind,
+    Flag,
+    MarketState,
+    Reason,
+    SelfTradeMode,
+    Side,
+    TimeInForce,
+)
+from svc.engine.reference_events import EventLog
+from svc.engine.reference_rules import (
+    MARKETS,
+    NOTHING,
+    RESTS,
+    Book,
+    Order,
+    band_limit,
+    bound,
+    is_own,
+    market_limit,
+    reaches,
+    whole_fill_refusal,
+)
+
+MAX_LEVEL_LOTS = 1 << 62
+
+
+class Matching(EventLog):
+    """The books of a market, and what happens to orders in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._books: dict[int, Book] = {}
+        self._orders: dict[int, Order] = {}
+        self._groups: dict[int, int] = {}
+        self._places = 0
+
+    def _enter(self, book: Book, order: Order, budget: int) -> None:
+        if book.allowed_lots(order, 1) == 0:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
+        elif book.state == MarketState.AUCTION:
+            self._stand(book, order)
+        else:
+            self._match(book, order, budget)
+
+    def _match(self, book: Book, order: Order, budget: int) -> None:
+        makers = book.opposite(order.side)
+        is_market = order.order_type in MARKETS
+        if is_market and not makers:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.NO_LIQUIDITY)
+            return
+        unlimited = bound(order.side, 0, 0)
+        limit = market_limit(book, order) if is_market else order.price or order.cap or unlimited
+        if order.tif in (TimeInForce.FOK, TimeInForce.FOK_BUDGET):
+            nearer = min if order.side == Side.BUY else max
+            reach = nearer(limit, band_limit(book, order))
+            reason = whole_fill_refusal(book, self._groups, order, reach, budget)
+            if reason:
+                self._end(order, EventKind.ORDER_CANCELED, reason)
+                return
+        reason = self._sweep(book, order, limit, budget if is_market else 0)
+        if reason == Reason.PRICE_BAND:
+            self._leave_band(book, order)
+        elif reason:
+            self._end(order, EventKind.ORDER_CANCELED, reason)
+        elif order.remaining == 0:
+            del self._orders[order.order_id]
+        elif order.tif in RESTS:
+            self._stand(book, order)
+        elif not is_market:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.IOC_REMAINDER)
+        else:
+            reason = Reason.PRICE_COLLAR if makers else Reason.NO_LIQUIDITY
+            self._end(order, EventKind.ORDER_CANCELED, reason)
+
+    def _leave_band(self, book: Book, order: Order) -> None:
+        # The trade that would lie outside the band does not happen: the market halts, or opens an
+        # auction, in which the order takes part if it may rest.
+        state = MarketState.AUCTION if book.definition.band_auction else MarketState.HALTED
+        is_collected = state == MarketState.AUCTION and order.tif in RESTS
+        if not is_collected:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.PRICE_BAND)
+        self._emit(
+            EventKind.STATE_CHANGED, reason=Reason.PRICE_BAND, stp_mode=book.state, state=state,
+            instrument_id=order.instrument_id,
+        )  # fmt: skip
+        self._put_state(book, state)
+        if is_collected:
+            self._stand(book, order)
+
+    def _put_state(self, book: Book, state: int) -> None:
+        book.state = state
+        book.indicated = NOTHING
+
+    def _trigger_stops(self, book: Book) -> None:
+        # Behind all else of a command: stops enter one by one until no trigger is reached.
+        while book.traded and book.state == MarketState.TRADING:
+            low, high = min(book.traded), max(book.traded)
+            if book.buy_stops and book.buy_stops[0].trigger <= high:
+                order, traded = book.buy_stops.pop(0), high
+            elif book.sell_stops and book.sell_stops[0].trigger >= low:
+                order, traded = book.sell_stops.pop(0), low
+            else:
+                break
+            order.waits = False
+            order.flags |= Flag.TRIGGERED
+            self._emit_order(
+                EventKind.ORDER_TRIGGERED, Reason.NONE, order, order.remaining,
+                maker_account_id=traded,
+            )  # fmt: skip
+            self._enter(book, order, 0)
+        book.traded = []
+
+    def _sweep(self, book: Book, taker: Order, limit: int, budget: int) -> Reason:
+        # Anything but NONE: what remains of the taker is canceled for it. Budget 0: no bound.
+        makers = book.opposite(taker.side)
+        band = band_limit(book, taker)
+        left = budget
+        while taker.remaining and makers and reaches(taker.side, limit, makers[0].price):
+            maker = makers[0]
+            if not reaches(taker.side, band, maker.price):
+                return Reason.PRICE_BAND
+            own = is_own(self._groups, taker.account_id, maker.account_id)
+            if not own or taker.stp_mode == SelfTradeMode.NONE:
+                lots = book.allowed_lots(taker, min(taker.remaining, maker.visible))
+                if lots == 0:
+                    return Reason.REDUCE_ONLY
+                lots = book.allowed_lots(maker, lots)
+                if lots == 0:
+                    self._end(maker, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
+                    continue
+                if budget:
+                    lots = min(lots, left // maker.price)
+                    left -= lots * maker.price
+                    if lots == 0:
+                        return Reason.BUDGET_EXHAUSTED
+                self._trade(book, taker, maker, lots)
+            elif self._prevent_self_trade(taker, maker):
+                return Reason.SELF_TRADE
+        return Reason.NONE
+
+    def _prevent_self_trade(self, taker: Order, maker: Order) -> bool:
+        # True: what remains of the taker is canceled.
+        if taker.stp_mode == SelfTradeMode.CANCEL_INCOMING:
+            return True
+        if taker.stp_mode != SelfTradeMode.DECREMENT_AND_CANCEL:
+            self._end(maker, EventKind.ORDER_CANCELED, Reason.SELF_TRADE)
+            return taker.stp_mode == SelfTradeMode.CANCEL_BOTH
+        if maker.remaining > taker.remaining:
+            self._shrink(maker, Reason.SELF_TRADE_DECREMENT, taker.remaining)
+            return True
+        self._end(maker, EventKind.ORDER_CANCELED, Reason.SELF_TRADE)
+        if maker.remaining == taker.remaining:
+            return True
+        self._shrink(taker, Reason.SELF_TRADE_DECREMENT, maker.remaining)
+        return False
+
+    def _trade(self, book: Book, taker: Order, maker: Order, lots: int) -> None:
+        for order in (taker, maker):
+            order.remaining -= lots
+            order.cumulative += lots
+        maker.visible -= lots
+        self._print(book, taker, maker, maker.price, lots)
+        if maker.remaining == 0:
+            book.queue(maker).remove(maker)
+            del self._orders[maker.order_id]
+        elif maker.visible == 0:
+            book.queue(maker).remove(maker)
+            self._stand(book, maker)
+
+    def _print(
+        self, book: Book, taker: Order, maker: Order, price: int, lots: int, **fields: int
+    ) -> None:
+        # A trade of orders whose lots are taken off already.
+        self.trades += 1
+        if not book.traded:
+            book.price_before = book.last_price
+        book.traded.append(price)
+        book.last_price = price
+        if book.definition.perpetual:
+            signed = lots if taker.side == Side.BUY else -lots
+            book.positions[taker.account_id] += signed
+            book.positions[maker.account_id] -= signed
+        self._emit_order(
+            EventKind.TRADE, Reason.NONE, taker, lots, price_ticks=price,
+            maker_order_id=maker.order_id, maker_account_id=maker.account_id,
+            maker_remaining_lots=maker.remaining, maker_cumulative_lots=maker.cumulative,
+            trade_number=self.trades, maker_version=maker.version, **fields,
+        )  # fmt: skip
+
+    def _stand(self, book: Book, order: Order) -> None:
+        # To the back of its price, an iceberg with a fresh peak; a stop to the back of its trigger,
+        # a market order that an auction collects to the back of its cap or floor.
+        self._places += 1
+        order.place = self._places
+        order.visible = min(order.display or order.remaining, order.remaining)
+        if order.waits or order.order_type in MARKETS:
+            order.visible = 0
+        queue = book.queue(order)
+        insort(queue, order, key=Order.rank)
+        level = sum(o.remaining for o in queue if o.rank()[0] == order.rank()[0])
+        if level > MAX_LEVEL_LOTS:
+            self._end(order, EventKind.ORDER_CANCELED, Reason.BOOK_FULL)
+
+    def _shrink(self, order: Order, reason: Reason, lots: int) -> None:
+        # Fewer than remain are taken off, hidden ones first; the order keeps its place.
+        order.remaining -= lots
+        order.visible = min(order.visible, order.remaining)
+        self._emit_order(EventKind.ORDER_REDUCED, reason, order, lots)
+
+    def _end(self, order: Order, kind: EventKind, reason: Reason) -> None:
+        queue = self._books[order.instrument_id].queue(order)
+        if order in queue:
+            queue.remove(order)
+        del self._orders[order.order_id]
+        self._emit_order(kind, reason, order, order.remaining, remaining_lots=0)
