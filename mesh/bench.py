@@ -16,6 +16,7 @@ import grpc
 from order.v1 import order_pb2, order_pb2_grpc
 
 from mesh.bench_engine import command as engine_command
+from mesh.bench_engine_recovery import command as engine_recovery_command
 from mesh.bench_load import LOADS, Account, Edge, Tally
 from mesh.bench_recovery import PARTS, recovery_ms
 from mesh.calibration import Calibration, calibrate
@@ -78,6 +79,7 @@ def command() -> None:
 
 
 command.add_command(engine_command)
+command.add_command(engine_recovery_command)
 
 
 @command.command("orders", epilog=EXAMPLES)

@@ -49,12 +49,6 @@ cdef enum:
 
 
 cdef class _Events:
-    # Memory of one batch's events. The engine writes the next batch into the same one only when
-    # nobody holds a view of it.
-    cdef Event *events
-    cdef uint64_t capacity
-    cdef uint64_t count
-
     def __cinit__(self):
         self.capacity = FIRST_EVENTS
         self.events = <Event *>slab_grow(NULL, 0, FIRST_EVENTS * sizeof(Event))
@@ -89,10 +83,6 @@ cdef class Engine:
     """All books of one market. Not for several threads at once: a second call while a batch runs
     raises RuntimeError.
     """
-
-    cdef State *_state
-    cdef _Events _events
-    cdef bint _busy
 
     def __cinit__(self):
         cdef State *s = <State *>calloc(1, sizeof(State))
@@ -151,29 +141,39 @@ cdef class Engine:
         not below that of the batch before (ValueError). Orders that are due expire first. The
         view that is returned stays good for as long as it is held. The GIL is free meanwhile.
         """
+        cdef Py_buffer view
+        PyObject_GetBuffer(commands, &view, PyBUF_SIMPLE)
+        try:
+            if view.len % RECORD_BYTES:
+                raise ValueError(f"{view.len} bytes are not a whole number of records")
+            self._begin(time_ns)
+            with nogil:
+                self._apply(<const Command *>view.buf, view.len // RECORD_BYTES)
+            self._busy = False
+        finally:
+            PyBuffer_Release(&view)
+        return memoryview(self._events)
+
+    cdef int _begin(self, int64_t time_ns) except -1:
+        # Whoever calls it sets `_busy` back after the last batch of this time.
         cdef State *s = self._idle()
         cdef _Events events = self._events
-        cdef Py_buffer view
         if time_ns < s.time_ns:
             raise ValueError(f"time {time_ns} is before {s.time_ns}, that of the last batch")
         if Py_REFCNT(events) > 2:
             events = self._events = _Events()
-        PyObject_GetBuffer(commands, &view, PyBUF_SIMPLE)
-        if view.len % RECORD_BYTES:
-            PyBuffer_Release(&view)
-            raise ValueError(f"{len(commands)} bytes are not a whole number of records")
         s.events = events.events
         s.event_capacity = events.capacity
         s.time_ns = time_ns
         self._busy = True
-        with nogil:
-            apply_batch(s, <const Command *>view.buf, view.len // RECORD_BYTES)
-        self._busy = False
-        events.events = s.events
-        events.capacity = s.event_capacity
-        events.count = s.event_count
-        PyBuffer_Release(&view)
-        return memoryview(events)
+        return 0
+
+    cdef void _apply(self, const Command *commands, uint64_t count) noexcept nogil:
+        cdef State *s = self._state
+        apply_batch(s, commands, count)
+        self._events.events = s.events
+        self._events.capacity = s.event_capacity
+        self._events.count = s.event_count
 
     @property
     def sequence(self):

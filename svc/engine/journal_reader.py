@@ -55,11 +55,17 @@ class JournalReader:
         self.end = 0
         """How many bytes count of the segment that was read last."""
 
-    def frames(self, segment: int) -> Iterator[tuple[Place, Frame]]:
-        """Yields the frames of a segment that count; raises JournalError at one that is damaged."""
+    def frames(
+        self, segment: int, forward: Callable[[memoryview, int, int], int]
+    ) -> Iterator[tuple[Place, Frame]]:
+        """Yields the frames of a segment that count; raises JournalError at one that is damaged.
+
+        Before each it calls `forward` with the segment, the offset and the end, which may take any
+        number of whole frames and returns where it has come: those are not yielded.
+        """
         header = self.headers[segment - 1]
         successor = self.headers[segment] if segment < len(self.headers) else None
-        yield from self._frames_of(header, successor)
+        yield from self._frames_of(header, successor, forward)
 
     def _headers(self) -> list[SegmentHeader]:
         numbers = self._folder.numbers()
@@ -98,13 +104,16 @@ class JournalReader:
         return header
 
     def _frames_of(
-        self, header: SegmentHeader, successor: SegmentHeader | None
+        self,
+        header: SegmentHeader,
+        successor: SegmentHeader | None,
+        forward: Callable[[memoryview, int, int], int],
     ) -> Iterator[tuple[Place, Frame]]:
         data = memoryview(self._folder.read(header.number))
         end = len(data) if successor is None else successor.previous_bytes
         if end > len(data):
             raise self._corrupt(f"{end} bytes of it count, it is shorter", header.number, len(data))
-        offset = HEADER_BYTES
+        offset = forward(data, HEADER_BYTES, end)
         while offset < end:
             try:
                 frame = Frame.unpack(data, offset, end)
@@ -117,7 +126,7 @@ class JournalReader:
                     break
                 raise self._corrupt(str(damage), header.number, offset) from None
             yield Place(header.number, offset), frame
-            offset += frame.size
+            offset = forward(data, offset + frame.size, end)
         self.end = offset
 
     def _corrupt(self, why: str, number: int, offset: int) -> JournalError:

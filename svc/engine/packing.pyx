@@ -320,10 +320,7 @@ cdef int _fill_job(frame_job *job, int type, bytes records, events) except -1:
 def unpack(packed, size_t count, bint events):
     """Returns the `count` records that were packed; ValueError for anything else."""
     cdef Py_buffer view
-    cdef pack_context *context = <pack_context *>malloc(sizeof(pack_context))
-    cdef size_t length
-    if context == NULL:
-        raise MemoryError
+    cdef bint is_right
     PyObject_GetBuffer(packed, &view, PyBUF_SIMPLE)
     try:
         if count > <size_t>view.len // 5:
@@ -331,15 +328,20 @@ def unpack(packed, size_t count, bint events):
         records = PyBytes_FromStringAndSize(NULL, count * RECORD_BYTES)
         out = PyBytes_AS_STRING(records)
         with nogil:
-            length = unpack_records(
-                context, <const uint8_t *>view.buf, view.len, count, events, <void *>out
-            )
-        if length == 0 or not _is_filled(<const uint8_t *>view.buf, length, view.len):
+            is_right = unpack_into(<const uint8_t *>view.buf, view.len, count, events, <void *>out)
+        if not is_right:
             raise ValueError(f"{view.len} bytes are not {count} packed records")
         return records
     finally:
-        free(context)
         PyBuffer_Release(&view)
+
+
+cdef bint unpack_into(
+    const uint8_t *packed, size_t length, size_t count, bint events, void *records
+) noexcept nogil:
+    cdef pack_context context
+    cdef size_t used = unpack_records(&context, packed, length, count, events, records)
+    return used != 0 and _is_filled(packed, used, length)
 
 
 cdef bint _is_filled(const uint8_t *packed, size_t start, size_t end) noexcept nogil:

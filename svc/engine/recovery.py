@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
@@ -16,6 +17,7 @@ from svc.engine.frame_index import Place
 from svc.engine.frames import NO_DIGEST, Frame, FrameType, SegmentHeader
 from svc.engine.journal_reader import JournalError, JournalReader
 from svc.engine.records import RECORD_BYTES, split_records
+from svc.engine.replay import Diverged, Replay
 from svc.engine.snapshot import NOTHING_COVERED, Covered, Snapshot, newest
 
 
@@ -57,14 +59,19 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
     reader = JournalReader(folder, report)
     recovered = _begin(newest(folder, reader.headers, report))
     recovered.headers = reader.headers
+    replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
     waiting: deque[Frame] = deque()
     for header in reader.headers[max(recovered.covered.segment - 1, 0) :]:
-        _check_head(recovered, folder, header)
-        for place, frame in reader.frames(header.number):
-            if frame.type == FrameType.COMMANDS:
-                waiting.append(_replay(recovered, folder, place, frame))
-            else:
-                _compare(folder, place, frame, waiting)
+        _check_head(replay, folder, header)
+        try:
+            for place, frame in reader.frames(header.number, partial(_forward, replay, waiting)):
+                if frame.type == FrameType.COMMANDS:
+                    waiting.append(_replay(replay, folder, place, frame))
+                else:
+                    _compare(folder, place, frame, waiting)
+        except Diverged as diverged:
+            _refuse_diverged(replay, folder, header.number, diverged)
+    recovered.last_batch, recovered.last_digest = replay.last_batch, replay.last_digest
     recovered.end = reader.end
     recovered.unfinished = reader.unfinished
     recovered.missing_events = list(waiting)
@@ -83,12 +90,12 @@ def _begin(snapshot: Snapshot | None) -> Recovered:
     )
 
 
-def _check_head(recovered: Recovered, folder: Folder, head: SegmentHeader) -> None:
-    engine = recovered.engine
+def _check_head(replay: Replay, folder: Folder, head: SegmentHeader) -> None:
+    engine = replay.engine
     says = (head.last_batch, head.last_digest, head.sequence, head.running_hash, head.time_ns)
     found = (
-        recovered.last_batch,
-        recovered.last_digest,
+        replay.last_batch,
+        replay.last_digest,
         engine.sequence,
         engine.running_hash,
         engine.time_ns,
@@ -98,16 +105,36 @@ def _check_head(recovered: Recovered, folder: Folder, head: SegmentHeader) -> No
         raise _refused("REPLAY_DIVERGED", why, folder, Place(head.number, 0))
 
 
-def _replay(recovered: Recovered, folder: Folder, place: Place, frame: Frame) -> Frame:
-    engine = recovered.engine
-    if frame.batch_number:
-        if frame.batch_number != recovered.last_batch + 1:
-            why = f"batch {frame.batch_number} stands where {recovered.last_batch + 1} belongs"
-            raise _refused("JOURNAL_CORRUPT", why, folder, place)
-        recovered.last_batch = frame.batch_number
-        recovered.last_digest = frame.digest
+def _forward(
+    replay: Replay, waiting: deque[Frame], segment: memoryview, offset: int, end: int
+) -> int:
+    # As far as every batch has its events behind it and they are the same: nearly always to the
+    # end. What is left is looked at frame by frame.
+    return offset if waiting else replay.forward(segment, offset, end)
+
+
+def _refuse_diverged(replay: Replay, folder: Folder, number: int, diverged: Diverged) -> None:
+    segment = memoryview(folder.read(number))
+    commands = Frame.unpack(segment, diverged.offset, len(segment))
+    place = Place(number, diverged.offset + commands.size)
+    stored = Frame.unpack(segment, place.offset, len(segment))
+    made = Frame(
+        FrameType.EVENTS, commands.batch_number, commands.time_ns, 0, 0, diverged.events,
+        NO_DIGEST, diverged.first_sequence, diverged.hash_before, replay.engine.running_hash,
+    )  # fmt: skip
+    _compare(folder, place, stored, deque([made]))
+    raise diverged
+
+
+def _replay(replay: Replay, folder: Folder, place: Place, frame: Frame) -> Frame:
+    engine = replay.engine
+    if frame.batch_number and frame.batch_number != replay.last_batch + 1:
+        why = f"batch {frame.batch_number} stands where {replay.last_batch + 1} belongs"
+        raise _refused("JOURNAL_CORRUPT", why, folder, place)
     if frame.time_ns < engine.time_ns:
         raise _refused("JOURNAL_CORRUPT", "time falls from one batch to the next", folder, place)
+    if frame.batch_number:
+        replay.note(frame.batch_number, frame.digest)
     return apply_batch(engine, frame.batch_number, frame.time_ns, bytes(frame.records))
 
 
