@@ -104,6 +104,14 @@ def password_of(service: str, secrets: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error is one of DISCONNECTED, or was raised from one, as SQLAlchemy's are."""
+    at: BaseException | None = error
+    while at is not None and not isinstance(at, DISCONNECTED):
+        at = at.__cause__
+    return at is not None
+
+
 class Database:
     """Connections of one service to its schema. Made by `open_database`."""
 

@@ -27,6 +27,7 @@ from svc.kit.call import (
     Context,
     trace_of,
 )
+from svc.kit.database import is_away
 from svc.kit.errors import (
     INTERNAL_TEXT,
     NOT_LEADER,
@@ -41,6 +42,9 @@ from svc.kit.identity import CALLER_KEY, SECRET_KEY, Identities
 from svc.kit.log import get_logger, trace_id
 from svc.kit.telemetry import RpcMetrics
 from svc.kit.validation import prepare, validate
+
+AWAY_TEXT = "A part of the exchange is away; try again."
+"""All that a caller learns of a database that is away."""
 
 MOST_CALLS_IN_FLIGHT = 4096
 """Calls of one service that may be open at once, streams included; more are RESOURCE_EXHAUSTED."""
@@ -187,6 +191,9 @@ class Pipeline:
                 cause = f"{error.code().name}: {error.details()}"
                 self._log.warning("callee_failed", method=call.method, cause=cause)
                 return known
+        if is_away(error):
+            self._log.warning("dependency_away", method=call.method, error=repr(error))
+            return unavailable("DEPENDENCY_UNAVAILABLE", AWAY_TEXT)
         # A cancellation nobody asked for ends here too: without an answer the caller would wait
         # until its deadline.
         self._log.exception("call_failed", error, method=call.method, caller=call.caller)

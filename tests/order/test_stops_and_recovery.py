@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import grpc
 import pytest
 from order.v1 import order_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
@@ -322,6 +323,8 @@ async def test_without_its_database_nothing_is_accepted_and_keys_stay_free(
         keyed = limit(price="50000", idempotency_key="once")
         (result,) = await trader.submit(Item(create=keyed))
         assert result.error.reason == "DATABASE_UNAVAILABLE"
+        for reading in (trader.list(), trader.trades(), trader.order(ids.to_uuid(1))):
+            assert (await refused(reading)).code is grpc.StatusCode.UNAVAILABLE
         waiting = asyncio.create_task(trader.submit(Item(create=limit(price="50001"))))
         await until(lambda: trader.balance("USDT"), lambda balance: balance.locked != "0")
         proxy.closed_to = ""

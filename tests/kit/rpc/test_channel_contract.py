@@ -11,12 +11,15 @@ import gc
 from contextvars import ContextVar
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from engine.v1 import engine_pb2
+from sqlalchemy.exc import DBAPIError
 
 from svc.kit.call import answer_http_status
 from svc.kit.errors import DomainError, failed_precondition, unavailable
+from svc.kit.pipeline import AWAY_TEXT
 from tests.kit.rpc.messages import Outcome, forever, order, outcome, place, placed
 from tests.kit.rpc.wire import PLACE, Wire
 
@@ -83,6 +86,22 @@ async def test_an_unexpected_exception_arrives_as_internal_and_is_logged_once_wi
     assert (failed.code, failed.text) == (StatusCode.INTERNAL, "Internal error.")
     assert (failed.reason, failed.metadata) == ("INTERNAL", {})
     assert capsys.readouterr().out.count('"event":"call_failed"') == 1
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_database_that_is_away_is_unavailable_and_says_nothing_of_the_inside(
+    wire: Wire, *, wrapped: bool
+) -> None:
+    async def handle(_request: Any, _context: Any) -> Any:
+        lost = asyncpg.ConnectionDoesNotExistError("no socket at /somewhere")
+        if wrapped:
+            raise DBAPIError("SELECT 1", {}, lost) from lost
+        raise lost
+
+    wire.handlers.place = handle
+    failed = await outcome(wire.engine().PlaceOrder(place()))
+    assert (failed.code, failed.reason) == (StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+    assert failed.text == AWAY_TEXT
 
 
 async def test_a_cancellation_that_nobody_asked_for_is_an_internal_error(wire: Wire) -> None:
