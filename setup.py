@@ -23,7 +23,8 @@ setup(
     packages=[*find_packages(include=["svc*", "mesh*"]), *GENERATED],
     package_dir={name: f"gen/{name}" for name in GENERATED if "." not in name},
     package_data={
-        "": ["py.typed", "*.pyi", "*.pyx", "*.pxd", "*.lua", "*.toml", "migrations/**/*"]
+        "": ["py.typed", "*.pyi", "*.pyx", "*.pxd", "*.lua", "*.toml", "migrations/**/*"],
+        "mesh": ["bench_java/*"],
     },
     ext_modules=extensions(),
 )

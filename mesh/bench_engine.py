@@ -9,7 +9,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -17,6 +17,7 @@ from threading import Thread
 import click
 
 from mesh.bench_engine_mixes import MIXES, Recorded, record
+from mesh.bench_exchange_core import CannotCompareError, Comparison, check_java, compare
 from mesh.calibration import calibrate
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
@@ -62,6 +63,8 @@ class Result:
     journal_per_s: int
     latency: Latency
     running_hash: str
+    exchange_core: Comparison | None = None
+    """The same commands there, when asked for."""
 
 
 @click.command("engine")
@@ -74,18 +77,38 @@ class Result:
     "--rate", type=click.IntRange(1_000), default=1_000_000, show_default=True,
     help="Commands a second that are offered where latency is measured.",
 )  # fmt: skip
+@click.option(
+    "--against", type=click.Choice(["exchange-core"]),
+    help="Run it on the same commands, and check that it does the same; needs Java and Maven.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
-def command(mixes: Sequence[str], count: int, rate: int, *, as_json: bool) -> None:
+def command(
+    mixes: Sequence[str], count: int, rate: int, against: str | None, *, as_json: bool
+) -> None:
     """Measure the matching engine alone: no server, one core, all features and events on.
 
     Making the commands takes longer than running them; exchange-core-1m runs only when named.
     """
+    try:
+        if against:
+            check_java()
+        _measure_all(mixes or EVERYDAY, count, rate, is_compared=bool(against), as_json=as_json)
+    except CannotCompareError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _measure_all(
+    mixes: Sequence[str], count: int, rate: int, *, is_compared: bool, as_json: bool
+) -> None:
     machine = calibrate(Path.cwd())
     if not as_json:
         click.echo(machine.text())
     results = []
-    for mix in mixes or EVERYDAY:
-        result = measure(mix, record(mix, count), rate)
+    for mix in mixes:
+        made = record(mix, count)
+        result = measure(mix, made, rate)
+        if is_compared:
+            result = replace(result, exchange_core=compare(made))
         results.append(result)
         if not as_json:
             _show(result)
@@ -228,4 +251,17 @@ def _show(result: Result) -> None:
         f"  with the journal   {result.journal_per_s:>12,}/s   fdatasync a batch\n"
         f"  at {latency.offered_per_s:,}/s offered: p50 {latency.p50_us} us, "
         f"p99 {latency.p99_us} us, p99.9 {latency.p999_us} us, idle {latency.idle_p999_us} us"
+    )
+    if result.exchange_core is not None:
+        _show_comparison(result, result.exchange_core)
+
+
+def _show_comparison(result: Result, theirs: Comparison) -> None:
+    click.echo(
+        f"  exchange-core {theirs.version}: the same {theirs.trades:,} trades and "
+        f"{theirs.live_orders:,} orders at the end\n"
+        f"  its book alone     {theirs.book_per_s:>12,}/s   "
+        f"batches here {result.batched_per_s / theirs.book_per_s:.2f} times that\n"
+        f"  its whole pipeline {theirs.pipeline_per_s:>12,}/s   "
+        f"batches here {result.batched_per_s / theirs.pipeline_per_s:.2f} times that"
     )
