@@ -83,11 +83,6 @@ def get_limits(account: int, as_json: bool, home: Path) -> None:  # noqa: FBT001
     type=click.IntRange(0, 1_000_000),
     help="Distance of a limit price from the reference, basis points; 0: no limit.",
 )
-@click.option(
-    "--max-unsettled-orders",
-    type=click.IntRange(0, 1_000_000),
-    help="Orders accepted and not yet settled; 0: no limit.",
-)
 @json_option
 @home_option
 def set_limits(
@@ -117,10 +112,9 @@ def set_limits(
 
 def _show(found: risk_pb2.AccountLimits, whose: str) -> None:
     click.echo(f"limits ({whose}; 0 is no limit)")
-    click.echo(f"  max notional          {found.max_notional} of the quote asset")
-    click.echo(f"  max quantity          {found.max_quantity} of the base asset")
-    click.echo(f"  fat finger            {found.fat_finger_bps} bps")
-    click.echo(f"  max unsettled orders  {found.max_unsettled_orders}")
+    click.echo(f"  max notional  {found.max_notional} of the quote asset")
+    click.echo(f"  max quantity  {found.max_quantity} of the base asset")
+    click.echo(f"  fat finger    {found.fat_finger_bps} bps")
 
 
 @command.group()

@@ -56,13 +56,12 @@ class Limits:
     """Limits of an account, decimals as canonical strings; 0 is no limit.
 
     `max_notional` is in whole units of whatever the quote asset is, `max_quantity` in the base
-    asset. `max_unsettled_orders` is enforced where unsettled orders are counted, not here.
+    asset.
     """
 
     max_notional: str
     max_quantity: str
     fat_finger_bps: int
-    max_unsettled_orders: int
 
 
 @dataclass(frozen=True, slots=True)

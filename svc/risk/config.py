@@ -20,15 +20,10 @@ class RiskSettings(Settings):
     risk_fat_finger_bps: int = Field(default=2_000, ge=0, le=1_000_000)
     """MESH_RISK_FAT_FINGER_BPS: how far a limit price may lie from the reference, basis points."""
 
-    risk_max_unsettled_orders: int = Field(default=0, ge=0, le=1_000_000)
-    """MESH_RISK_MAX_UNSETTLED_ORDERS: most orders of an account accepted and not yet settled;
-    served to whoever counts them."""
-
     def default_limits(self) -> Limits:
         """The limits of an account without its own."""
         return Limits(
             max_notional=self.risk_max_notional,
             max_quantity=self.risk_max_quantity,
             fat_finger_bps=self.risk_fat_finger_bps,
-            max_unsettled_orders=self.risk_max_unsettled_orders,
         )

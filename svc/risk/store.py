@@ -13,17 +13,16 @@ MAX_SWITCHES = 9_999  # beside the global one, for which there is always room
 
 # Decimals leave as text, as they came: nothing in between may round them.
 _LIMITS = """
-SELECT account_id, max_notional::text, max_quantity::text, fat_finger_bps, max_unsettled_orders
+SELECT account_id, max_notional::text, max_quantity::text, fat_finger_bps
 FROM account_limits
 """
 _SET_LIMITS = """
 INSERT INTO account_limits AS a
-    (account_id, max_notional, max_quantity, fat_finger_bps, max_unsettled_orders)
-VALUES ($1, $2::text::numeric, $3::text::numeric, $4, $5)
+    (account_id, max_notional, max_quantity, fat_finger_bps)
+VALUES ($1, $2::text::numeric, $3::text::numeric, $4)
 ON CONFLICT (account_id) DO UPDATE
 SET max_notional = excluded.max_notional, max_quantity = excluded.max_quantity,
-    fat_finger_bps = excluded.fat_finger_bps,
-    max_unsettled_orders = excluded.max_unsettled_orders, updated_at = now()
+    fat_finger_bps = excluded.fat_finger_bps, updated_at = now()
 """
 
 _SWITCHES = "SELECT scope, id, note FROM kill_switches"
@@ -67,7 +66,6 @@ class Store:
                 limits.max_notional,
                 limits.max_quantity,
                 limits.fat_finger_bps,
-                limits.max_unsettled_orders,
             )
 
     async def switches(self) -> list[Switch]:

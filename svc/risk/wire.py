@@ -24,7 +24,6 @@ def limits_of(message: risk_pb2.AccountLimits) -> Limits:
         max_notional=_canonical("max_notional", message.max_notional),
         max_quantity=_canonical("max_quantity", message.max_quantity),
         fat_finger_bps=message.fat_finger_bps,
-        max_unsettled_orders=message.max_unsettled_orders,
     )
 
 
@@ -41,7 +40,6 @@ def limits_message(limits: Limits) -> risk_pb2.AccountLimits:
         max_notional=limits.max_notional,
         max_quantity=limits.max_quantity,
         fat_finger_bps=limits.fat_finger_bps,
-        max_unsettled_orders=limits.max_unsettled_orders,
     )
 
 

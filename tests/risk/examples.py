@@ -18,9 +18,7 @@ BTC_USDT = Instrument(
 ACCOUNT = 7
 REFERENCE = 6_100_000  # 61,000 USDT
 UNITS_PER_TICK_LOT = 1_000  # 0.01 x 0.00001 USDT at 10 decimals
-DEFAULTS = Limits(
-    max_notional="10000000", max_quantity="0", fat_finger_bps=2_000, max_unsettled_orders=0
-)
+DEFAULTS = Limits(max_notional="10000000", max_quantity="0", fat_finger_bps=2_000)
 
 
 @dataclass(frozen=True, slots=True)

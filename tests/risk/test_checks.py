@@ -86,7 +86,7 @@ def test_one_reference_serves_fat_finger_and_slippage_guard() -> None:
 
 @pytest.mark.spec("flow-3-order", "ord-4-risk")
 def test_the_first_rule_in_the_order_of_the_contract_decides() -> None:
-    strict = Limits(max_notional="1", max_quantity="0.1", fat_finger_bps=1, max_unsettled_orders=0)
+    strict = Limits(max_notional="1", max_quantity="0.1", fat_finger_bps=1)
     book = rulebook(strict)
     book.throw(Switch(Scope.ACCOUNT, ACCOUNT, "under review"))
 
@@ -104,7 +104,7 @@ def test_the_first_rule_in_the_order_of_the_contract_decides() -> None:
 
 
 def test_zero_is_no_limit_and_less_than_one_step_lets_nothing_through() -> None:
-    free = Limits(max_notional="0", max_quantity="0", fat_finger_bps=0, max_unsettled_orders=0)
+    free = Limits(max_notional="0", max_quantity="0", fat_finger_bps=0)
     assert rulebook(free).check(Checked(price_ticks=REFERENCE * 50, lots=10**9)) is None
     tiny = replace(free, max_quantity="0.000001")
     refusal = rulebook(tiny).check(Checked(lots=1))
@@ -204,7 +204,7 @@ def test_limit_price_passes_exactly_within_the_distance_and_the_named_price_pass
 
 
 def test_limits_convert_once_per_instrument_in_its_own_units() -> None:
-    limits = Limits("0.00000000019", "0.000015", 100, 0)
+    limits = Limits("0.00000000019", "0.000015", 100)
     found = bounds(limits, BTC_USDT)
     assert (found.max_notional_units, found.max_lots) == (1, 1)
     coarse = replace(BTC_USDT, lot=Step.parse("0.0005"))

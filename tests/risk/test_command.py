@@ -32,7 +32,6 @@ async def test_limits_that_are_not_named_stay(serve: Serve, tmp_path: Path) -> N
             "maxNotional": "10000000",
             "maxQuantity": "2.5",
             "fatFingerBps": 500,
-            "maxUnsettledOrders": 0,
         },
         "defaults": False,
     }

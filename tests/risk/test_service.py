@@ -101,12 +101,12 @@ async def test_limits_are_in_force_when_answered_and_after_a_restart(serve: Serv
         answer = await risk.mesh.SetAccountLimits(limits(max_quantity="0.50"))
         assert answer.limits.max_quantity == "0.5"
         assert await reasons(risk, item()) == ["MAX_QUANTITY_EXCEEDED"]
-        await risk.mesh.SetAccountLimits(limits(max_quantity="1", max_unsettled_orders=64))
+        await risk.mesh.SetAccountLimits(limits(max_quantity="1", fat_finger_bps=64))
         assert await reasons(risk, item()) == [""]
     async with serve() as risk:
         after = await risk.mesh.GetAccountLimits(named)
         assert not after.defaults
-        assert (after.limits.max_quantity, after.limits.max_unsettled_orders) == ("1", 64)
+        assert (after.limits.max_quantity, after.limits.fat_finger_bps) == ("1", 64)
         assert await reasons(risk, item(lots=100_001)) == ["MAX_QUANTITY_EXCEEDED"]
 
 

@@ -27,7 +27,7 @@ from kit.v1 import options_pb2 as kit_dot_v1_dot_options__pb2
 from trading.v1 import trading_pb2 as trading_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12risk/v1/risk.proto\x12\x07risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x14kit/v1/options.proto\x1a\x18trading/v1/trading.proto\"\xc2\x02\n\tCheckItem\x12\x1d\n\naccount_id\x18\x01 \x01(\x03R\taccountId\x12#\n\rinstrument_id\x18\x02 \x01(\rR\x0cinstrumentId\x12*\n\x04side\x18\x03 \x01(\x0e\x32\x16.trading.v1.Side.ValueR\x04side\x12/\n\x04type\x18\x04 \x01(\x0e\x32\x1b.trading.v1.OrderType.ValueR\x04type\x12\x1f\n\x0bprice_ticks\x18\x05 \x01(\x03R\npriceTicks\x12\x12\n\x04lots\x18\x06 \x01(\x03R\x04lots\x12\'\n\x0freference_ticks\x18\x07 \x01(\x03R\x0ereferenceTicks\x12\x1a\n\x08notional\x18\x08 \x01(\tR\x08notional\x12\x1a\n\x08leverage\x18\t \x01(\rR\x08leverage\"@\n\x14PreTradeCheckRequest\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x12.risk.v1.CheckItemR\x05items\"\xbc\x01\n\x0b\x43heckResult\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12>\n\x08metadata\x18\x03 \x03(\x0b\x32\".risk.v1.CheckResult.MetadataEntryR\x08metadata\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"G\n\x15PreTradeCheckResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x14.risk.v1.CheckResultR\x07results\"\xf7\x01\n\rAccountLimits\x12\x46\n\x0cmax_notional\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^(0|[1-9][0-9]*)(\\.[0-9]+)?$R\x0bmaxNotional\x12\x46\n\x0cmax_quantity\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^(0|[1-9][0-9]*)(\\.[0-9]+)?$R\x0bmaxQuantity\x12$\n\x0e\x66\x61t_finger_bps\x18\x03 \x01(\rR\x0c\x66\x61tFingerBps\x12\x30\n\x14max_unsettled_orders\x18\x04 \x01(\rR\x12maxUnsettledOrders\"y\n\x17SetAccountLimitsRequest\x12&\n\naccount_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\taccountId\x12\x36\n\x06limits\x18\x02 \x01(\x0b\x32\x16.risk.v1.AccountLimitsB\x06\xbaH\x03\xc8\x01\x01R\x06limits\"J\n\x18SetAccountLimitsResponse\x12.\n\x06limits\x18\x01 \x01(\x0b\x32\x16.risk.v1.AccountLimitsR\x06limits\"A\n\x17GetAccountLimitsRequest\x12&\n\naccount_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\taccountId\"f\n\x18GetAccountLimitsResponse\x12.\n\x06limits\x18\x01 \x01(\x0b\x32\x16.risk.v1.AccountLimitsR\x06limits\x12\x1a\n\x08\x64\x65\x66\x61ults\x18\x02 \x01(\x08R\x08\x64\x65\x66\x61ults\"T\n\x0fKillSwitchScope\"A\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06GLOBAL\x10\x01\x12\x0b\n\x07\x41\x43\x43OUNT\x10\x02\x12\x0e\n\nINSTRUMENT\x10\x03\"\x85\x01\n\nKillSwitch\x12@\n\x05scope\x18\x01 \x01(\x0e\x32\x1e.risk.v1.KillSwitchScope.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05scope\x12\x17\n\x02id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x02id\x12\x1c\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04note\"l\n\x14SetKillSwitchRequest\x12<\n\x0bkill_switch\x18\x01 \x01(\x0b\x32\x13.risk.v1.KillSwitchB\x06\xbaH\x03\xc8\x01\x01R\nkillSwitch\x12\x16\n\x06thrown\x18\x02 \x01(\x08R\x06thrown\"\x17\n\x15SetKillSwitchResponse\"\x19\n\x17ListKillSwitchesRequest\"T\n\x18ListKillSwitchesResponse\x12\x38\n\rkill_switches\x18\x01 \x03(\x0b\x32\x13.risk.v1.KillSwitchR\x0ckillSwitches2\xf5\x03\n\x0bRiskService\x12[\n\rPreTradeCheck\x12\x1d.risk.v1.PreTradeCheckRequest\x1a\x1e.risk.v1.PreTradeCheckResponse\"\x0b\xaa\xbb\x18\x07\x1a\x05order\x12\x63\n\x10SetAccountLimits\x12 .risk.v1.SetAccountLimitsRequest\x1a!.risk.v1.SetAccountLimitsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x63\n\x10GetAccountLimits\x12 .risk.v1.GetAccountLimitsRequest\x1a!.risk.v1.GetAccountLimitsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12Z\n\rSetKillSwitch\x12\x1d.risk.v1.SetKillSwitchRequest\x1a\x1e.risk.v1.SetKillSwitchResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x63\n\x10ListKillSwitches\x12 .risk.v1.ListKillSwitchesRequest\x1a!.risk.v1.ListKillSwitchesResponse\"\n\xaa\xbb\x18\x06\x1a\x04meshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12risk/v1/risk.proto\x12\x07risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x14kit/v1/options.proto\x1a\x18trading/v1/trading.proto\"\xc2\x02\n\tCheckItem\x12\x1d\n\naccount_id\x18\x01 \x01(\x03R\taccountId\x12#\n\rinstrument_id\x18\x02 \x01(\rR\x0cinstrumentId\x12*\n\x04side\x18\x03 \x01(\x0e\x32\x16.trading.v1.Side.ValueR\x04side\x12/\n\x04type\x18\x04 \x01(\x0e\x32\x1b.trading.v1.OrderType.ValueR\x04type\x12\x1f\n\x0bprice_ticks\x18\x05 \x01(\x03R\npriceTicks\x12\x12\n\x04lots\x18\x06 \x01(\x03R\x04lots\x12\'\n\x0freference_ticks\x18\x07 \x01(\x03R\x0ereferenceTicks\x12\x1a\n\x08notional\x18\x08 \x01(\tR\x08notional\x12\x1a\n\x08leverage\x18\t \x01(\rR\x08leverage\"@\n\x14PreTradeCheckRequest\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x12.risk.v1.CheckItemR\x05items\"\xbc\x01\n\x0b\x43heckResult\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12>\n\x08metadata\x18\x03 \x03(\x0b\x32\".risk.v1.CheckResult.MetadataEntryR\x08metadata\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"G\n\x15PreTradeCheckResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x14.risk.v1.CheckResultR\x07results\"\xc5\x01\n\rAccountLimits\x12\x46\n\x0cmax_notional\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^(0|[1-9][0-9]*)(\\.[0-9]+)?$R\x0bmaxNotional\x12\x46\n\x0cmax_quantity\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^(0|[1-9][0-9]*)(\\.[0-9]+)?$R\x0bmaxQuantity\x12$\n\x0e\x66\x61t_finger_bps\x18\x03 \x01(\rR\x0c\x66\x61tFingerBps\"y\n\x17SetAccountLimitsRequest\x12&\n\naccount_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\taccountId\x12\x36\n\x06limits\x18\x02 \x01(\x0b\x32\x16.risk.v1.AccountLimitsB\x06\xbaH\x03\xc8\x01\x01R\x06limits\"J\n\x18SetAccountLimitsResponse\x12.\n\x06limits\x18\x01 \x01(\x0b\x32\x16.risk.v1.AccountLimitsR\x06limits\"A\n\x17GetAccountLimitsRequest\x12&\n\naccount_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\taccountId\"f\n\x18GetAccountLimitsResponse\x12.\n\x06limits\x18\x01 \x01(\x0b\x32\x16.risk.v1.AccountLimitsR\x06limits\x12\x1a\n\x08\x64\x65\x66\x61ults\x18\x02 \x01(\x08R\x08\x64\x65\x66\x61ults\"T\n\x0fKillSwitchScope\"A\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06GLOBAL\x10\x01\x12\x0b\n\x07\x41\x43\x43OUNT\x10\x02\x12\x0e\n\nINSTRUMENT\x10\x03\"\x85\x01\n\nKillSwitch\x12@\n\x05scope\x18\x01 \x01(\x0e\x32\x1e.risk.v1.KillSwitchScope.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05scope\x12\x17\n\x02id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x02id\x12\x1c\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04note\"l\n\x14SetKillSwitchRequest\x12<\n\x0bkill_switch\x18\x01 \x01(\x0b\x32\x13.risk.v1.KillSwitchB\x06\xbaH\x03\xc8\x01\x01R\nkillSwitch\x12\x16\n\x06thrown\x18\x02 \x01(\x08R\x06thrown\"\x17\n\x15SetKillSwitchResponse\"\x19\n\x17ListKillSwitchesRequest\"T\n\x18ListKillSwitchesResponse\x12\x38\n\rkill_switches\x18\x01 \x03(\x0b\x32\x13.risk.v1.KillSwitchR\x0ckillSwitches2\xf5\x03\n\x0bRiskService\x12[\n\rPreTradeCheck\x12\x1d.risk.v1.PreTradeCheckRequest\x1a\x1e.risk.v1.PreTradeCheckResponse\"\x0b\xaa\xbb\x18\x07\x1a\x05order\x12\x63\n\x10SetAccountLimits\x12 .risk.v1.SetAccountLimitsRequest\x1a!.risk.v1.SetAccountLimitsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x63\n\x10GetAccountLimits\x12 .risk.v1.GetAccountLimitsRequest\x1a!.risk.v1.GetAccountLimitsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12Z\n\rSetKillSwitch\x12\x1d.risk.v1.SetKillSwitchRequest\x1a\x1e.risk.v1.SetKillSwitchResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x63\n\x10ListKillSwitches\x12 .risk.v1.ListKillSwitchesRequest\x1a!.risk.v1.ListKillSwitchesResponse\"\n\xaa\xbb\x18\x06\x1a\x04meshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,29 +75,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRETRADECHECKRESPONSE']._serialized_start=690
   _globals['_PRETRADECHECKRESPONSE']._serialized_end=761
   _globals['_ACCOUNTLIMITS']._serialized_start=764
-  _globals['_ACCOUNTLIMITS']._serialized_end=1011
-  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_start=1013
-  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_end=1134
-  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_start=1136
-  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_end=1210
-  _globals['_GETACCOUNTLIMITSREQUEST']._serialized_start=1212
-  _globals['_GETACCOUNTLIMITSREQUEST']._serialized_end=1277
-  _globals['_GETACCOUNTLIMITSRESPONSE']._serialized_start=1279
-  _globals['_GETACCOUNTLIMITSRESPONSE']._serialized_end=1381
-  _globals['_KILLSWITCHSCOPE']._serialized_start=1383
-  _globals['_KILLSWITCHSCOPE']._serialized_end=1467
-  _globals['_KILLSWITCHSCOPE_VALUE']._serialized_start=1402
-  _globals['_KILLSWITCHSCOPE_VALUE']._serialized_end=1467
-  _globals['_KILLSWITCH']._serialized_start=1470
-  _globals['_KILLSWITCH']._serialized_end=1603
-  _globals['_SETKILLSWITCHREQUEST']._serialized_start=1605
-  _globals['_SETKILLSWITCHREQUEST']._serialized_end=1713
-  _globals['_SETKILLSWITCHRESPONSE']._serialized_start=1715
-  _globals['_SETKILLSWITCHRESPONSE']._serialized_end=1738
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=1740
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=1765
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=1767
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=1851
-  _globals['_RISKSERVICE']._serialized_start=1854
-  _globals['_RISKSERVICE']._serialized_end=2355
+  _globals['_ACCOUNTLIMITS']._serialized_end=961
+  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_start=963
+  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_end=1084
+  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_start=1086
+  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_end=1160
+  _globals['_GETACCOUNTLIMITSREQUEST']._serialized_start=1162
+  _globals['_GETACCOUNTLIMITSREQUEST']._serialized_end=1227
+  _globals['_GETACCOUNTLIMITSRESPONSE']._serialized_start=1229
+  _globals['_GETACCOUNTLIMITSRESPONSE']._serialized_end=1331
+  _globals['_KILLSWITCHSCOPE']._serialized_start=1333
+  _globals['_KILLSWITCHSCOPE']._serialized_end=1417
+  _globals['_KILLSWITCHSCOPE_VALUE']._serialized_start=1352
+  _globals['_KILLSWITCHSCOPE_VALUE']._serialized_end=1417
+  _globals['_KILLSWITCH']._serialized_start=1420
+  _globals['_KILLSWITCH']._serialized_end=1553
+  _globals['_SETKILLSWITCHREQUEST']._serialized_start=1555
+  _globals['_SETKILLSWITCHREQUEST']._serialized_end=1663
+  _globals['_SETKILLSWITCHRESPONSE']._serialized_start=1665
+  _globals['_SETKILLSWITCHRESPONSE']._serialized_end=1688
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=1690
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=1715
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=1717
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=1801
+  _globals['_RISKSERVICE']._serialized_start=1804
+  _globals['_RISKSERVICE']._serialized_end=2305
 # @@protoc_insertion_point(module_scope)

@@ -62,16 +62,14 @@ class PreTradeCheckResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ...) -> None: ...
 
 class AccountLimits(_message.Message):
-    __slots__ = ("max_notional", "max_quantity", "fat_finger_bps", "max_unsettled_orders")
+    __slots__ = ("max_notional", "max_quantity", "fat_finger_bps")
     MAX_NOTIONAL_FIELD_NUMBER: _ClassVar[int]
     MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     FAT_FINGER_BPS_FIELD_NUMBER: _ClassVar[int]
-    MAX_UNSETTLED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     max_notional: str
     max_quantity: str
     fat_finger_bps: int
-    max_unsettled_orders: int
-    def __init__(self, max_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., fat_finger_bps: _Optional[int] = ..., max_unsettled_orders: _Optional[int] = ...) -> None: ...
+    def __init__(self, max_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., fat_finger_bps: _Optional[int] = ...) -> None: ...
 
 class SetAccountLimitsRequest(_message.Message):
     __slots__ = ("account_id", "limits")
