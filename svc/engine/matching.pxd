@@ -97,6 +97,12 @@ cdef inline bint would_take(
     return side.best != 0 and s.levels[side.best].key >= opposite_key(order, price)
 
 
+cdef inline bint is_out_of_reach(
+    const State *s, const Side *side, int64_t limit_key
+) noexcept nogil:
+    return side.best == 0 or s.levels[side.best].key < limit_key
+
+
 cdef inline int64_t bound_of(uint32_t side, int64_t base, uint32_t bps) noexcept nogil:
     # How far from `base` an order of this side may trade, rounded towards it; bps 0: anywhere.
     if bps == 0:
@@ -421,6 +427,9 @@ cdef inline void enter(
         if reason != 0:
             end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
             return
+    if is_out_of_reach(s, opposite_of(book, order), limit_key):
+        settle_rest(s, book_index, index, price)
+        return
     reason = sweep(s, book, order, limit_key, price, budget)
     if reason == 0:
         settle_rest(s, book_index, index, price)

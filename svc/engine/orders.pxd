@@ -6,7 +6,7 @@ tag, from which its home slot follows) above the slab index, so growing and dele
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from svc.engine.state cimport Order, State, likely, slab_free, slab_grow, unlikely
+from svc.engine.state cimport Order, State, likely, prefetch, slab_free, slab_grow, unlikely
 
 
 cdef inline uint64_t hash_of(int64_t order_id) noexcept nogil:
@@ -34,6 +34,15 @@ cdef inline uint32_t find_order(const State *s, int64_t order_id) noexcept nogil
         if (entry ^ hashed) >> 32 == 0 and likely(s.orders[<uint32_t>entry].id == order_id):
             return <uint32_t>entry
         at = (at + 1) & mask
+
+
+cdef inline void prefetch_entry(const State *s, int64_t order_id) noexcept nogil:
+    prefetch(&s.map[home_of(s, hash_of(order_id))])
+
+
+cdef inline uint32_t glance_order(const State *s, int64_t order_id) noexcept nogil:
+    # Where the order is, probably: what stands at the home of its id.
+    return <uint32_t>s.map[home_of(s, hash_of(order_id))]
 
 
 cdef inline void place_entry(State *s, uint64_t entry) noexcept nogil:

@@ -24,31 +24,58 @@ cdef extern from *:
     #define ANY_PRICE ((int64_t)2000000000000000)
     #define likely_(x) __builtin_expect(!!(x), 1)
     #define unlikely_(x) __builtin_expect(!!(x), 0)
+    /* GCC takes a function that only prefetches for one without effect and drops its calls. */
+    static inline void prefetch_line(const void *address) {
+        __builtin_prefetch(address);
+        __asm__ volatile("");
+    }
     /* Out of memory inside a batch cannot be undone; the log can: stop, restart, replay. */
     static void out_of_memory(size_t bytes) {
         fprintf(stderr, "engine: no memory for a slab of %zu bytes\\n", bytes);
         abort();
     }
+    #define HUGE_BYTES ((size_t)2 << 20)
+    static int is_huge(size_t bytes) {
+        return bytes >= HUGE_BYTES;
+    }
+    static size_t mapped_bytes(size_t bytes) {
+        return is_huge(bytes) ? (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES : bytes;
+    }
     static void slab_free(void *slab, size_t bytes) {
-        if (slab != NULL) munmap(slab, bytes);
+        if (slab != NULL) munmap(slab, mapped_bytes(bytes));
+    }
+    static void *map_pages(size_t bytes) {
+        void *pages = mmap(
+            NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == MAP_FAILED) out_of_memory(bytes);
+        return pages;
+    }
+    /* At a multiple of the huge page, and asking for huge pages: a book of a million orders then
+       needs a few dozen TLB entries, not ten thousand. */
+    static void *map_huge_pages(size_t bytes) {
+        char *pages = map_pages(bytes + HUGE_BYTES);
+        size_t before = (HUGE_BYTES - (uintptr_t)pages % HUGE_BYTES) % HUGE_BYTES;
+        if (before > 0) munmap(pages, before);
+        munmap(pages + before + bytes, HUGE_BYTES - before);
+    #ifdef MADV_HUGEPAGE
+        madvise(pages + before, bytes, MADV_HUGEPAGE);
+    #endif
+        return pages + before;
     }
     /* Page-aligned and zeroed, so that a 64-byte struct never straddles two cache lines; pages are
        moved, not copied, and take memory only when touched. */
     static void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) {
-        void *grown;
+        size_t moved = mapped_bytes(old_bytes);
+        void *grown = is_huge(new_bytes)
+            ? map_huge_pages(mapped_bytes(new_bytes)) : map_pages(new_bytes);
+        if (slab == NULL) return grown;
     #ifdef __linux__
-        if (slab != NULL) {
-            grown = mremap(slab, old_bytes, new_bytes, MREMAP_MAYMOVE);
-            if (grown == MAP_FAILED) out_of_memory(new_bytes);
-            return grown;
-        }
+        if (mremap(slab, moved, moved, MREMAP_MAYMOVE | MREMAP_FIXED, grown) != grown)
+            out_of_memory(new_bytes);
+    #else
+        memcpy(grown, slab, old_bytes);
+        munmap(slab, moved);
     #endif
-        grown = mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (grown == MAP_FAILED) out_of_memory(new_bytes);
-        if (slab != NULL) {
-            memcpy(grown, slab, old_bytes);
-            munmap(slab, old_bytes);
-        }
         return grown;
     }
     """
@@ -56,7 +83,7 @@ cdef extern from *:
     const int64_t ANY_PRICE
     bint likely "likely_"(bint condition) noexcept nogil
     bint unlikely "unlikely_"(bint condition) noexcept nogil
-    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+    void prefetch "prefetch_line"(const void *address) noexcept nogil
     void slab_free(void *slab, size_t bytes) noexcept nogil
     void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) noexcept nogil
 
@@ -99,6 +126,7 @@ cdef struct Extension:
 # Orders of one price in time order. `key` is the price for buys and its negative for sells, so
 # that the best level of every side has the greatest key. Market orders that an auction has
 # collected stand at their cap or floor, without one at ANY_PRICE (buys) or 0 (sells).
+# `leaf` is the tree's node that holds it.
 cdef struct Level:
     int64_t key
     int64_t total
@@ -108,6 +136,7 @@ cdef struct Level:
     uint32_t count
     uint32_t book
     uint32_t side
+    uint32_t leaf
 
 # A node of a side's B+-tree; unused keys hold KEY_SENTINEL. In a leaf `slots` are levels, in an
 # inner node children, and keys[i] is the least key below slots[i + 1].
@@ -119,12 +148,14 @@ cdef struct Node:
     uint32_t next
     uint32_t reserved[13]
 
+# `finger` is the leaf in which a level was found, made or dropped last, 0 for none.
 cdef struct Side:
     uint32_t root
     uint32_t height
     uint32_t last
     uint32_t best
     uint32_t levels
+    uint32_t finger
 
 # `traded_high` and `traded_low` span the trades of the command that runs, 0 before its first;
 # `price_before` is the last price before it. `indicated_` is what the last INDICATIVE_PRICE of the

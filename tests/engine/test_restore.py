@@ -49,7 +49,7 @@ STATE_FIELDS = {
     "Level": {
         "key": "ORDER 32, 56 or 80", "total": "its orders", "hidden": "its orders",
         "head": "its orders", "tail": "its orders", "count": "its orders", "book": "ORDER 8",
-        "side": "ORDER 1, 2 and 64",
+        "leaf": "memory", "side": "ORDER 1, 2 and 64",
     },
     "Node": {
         "keys": "the levels", "slots": "the levels", "count": "the levels", "prev": "the levels",
@@ -57,7 +57,7 @@ STATE_FIELDS = {
     },
     "Side": {
         "root": "the levels", "height": "the levels", "last": "the levels", "best": "the levels",
-        "levels": "the levels",
+        "levels": "the levels", "finger": "memory",
     },
     "Book": {
         "instrument_id": "INSTRUMENT 8", "state": "INSTRUMENT 1", "perpetual": "INSTRUMENT 2",
