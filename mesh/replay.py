@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import grpc
 from metadata.v1 import metadata_pb2
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mesh import capture, reenact
@@ -233,6 +234,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TextColumn("book changes"),
         TimeElapsedColumn(),
+        console=Console(stderr=True),  # what is printed for programs stays theirs
     )
 
 

@@ -7,6 +7,7 @@ it was about.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -29,6 +30,8 @@ from svc.topology import SERVICES
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
 SETTLE_TIMEOUT_S = 60
+LINES = 1500
+"""Of the short session."""
 
 
 class Exchange:
@@ -165,6 +168,16 @@ def http(exchange: Exchange) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {exchange.token()}"}
     with httpx.Client(base_url=exchange.url, headers=headers, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def short_session(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The beginning of a captured session."""
+    short = tmp_path_factory.mktemp("session") / "short.gz"
+    with gzip.open(shared_data / "spot_ethusdt_20240808.gz") as whole:
+        lines = [next(whole) for _ in range(LINES)]
+    short.write_bytes(gzip.compress(b"".join(lines)))
+    return short
 
 
 def error_of(reply: httpx.Response) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 import random
 import signal
@@ -16,18 +15,7 @@ from mesh.reenact import Progress
 from mesh.replay import replay
 from tests.e2e.conftest import Exchange
 
-LINES = 1500
 KILLS = 2
-
-
-@pytest.fixture(scope="module")
-def short_session(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The beginning of a captured session."""
-    short = tmp_path_factory.mktemp("session") / "short.gz"
-    with gzip.open(shared_data / "spot_ethusdt_20240808.gz") as whole:
-        lines = [next(whole) for _ in range(LINES)]
-    short.write_bytes(gzip.compress(b"".join(lines)))
-    return short
 
 
 @pytest.mark.parametrize(
