@@ -10,6 +10,7 @@ from svc.engine.admin cimport expire_due, mass_cancel, set_group, set_instrument
 from svc.engine.auction cimport indicate
 from svc.engine.commands cimport (
     cancel_order,
+    cancel_replace_order,
     move_order,
     new_order,
     reduce_order,
@@ -40,6 +41,8 @@ cdef inline void dispatch(State *s, const Command *c) noexcept nogil:
         reduce_order(s, c)
     elif c.kind == REPLACE:
         replace_order(s, c)
+    elif c.kind == CANCEL_REPLACE:
+        cancel_replace_order(s, c)
     elif c.kind == MASS_CANCEL:
         mass_cancel(s, c)
     elif c.kind == INSTRUMENT:

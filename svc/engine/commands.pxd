@@ -1,4 +1,4 @@
-"""What a command on an order does: new, cancel, reduce, move, replace.
+"""What a command on an order does: new, cancel, cancel and replace, reduce, move, replace.
 
 A command always has a defined outcome: what makes no sense becomes a
 reject event, so every record may stand in a log.
@@ -240,6 +240,41 @@ cdef inline void cancel_order(State *s, const Command *c) noexcept nogil:
     cdef uint32_t index = named_order(s, CANCEL_REJECTED, c)
     if index != 0:
         end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, index)
+
+
+cdef inline uint32_t refusal_of_swap(
+    State *s, const Command *c, const Command *entering
+) noexcept nogil:
+    # Why an order may not take the place of another. Of one side and instrument, neither is in the
+    # way of the other.
+    cdef uint32_t index = find_order(s, c.order_id)
+    cdef const Order *order = &s.orders[index]
+    if index == 0:
+        return UNKNOWN_ORDER
+    if order.account_id != c.account_id:
+        return NOT_OWNER
+    if side_of(order) != c.side:
+        return INVALID_COMMAND
+    if s.books[s.levels[order.level].book].instrument_id != c.instrument_id:
+        return INVALID_COMMAND
+    return refusal_of_new(s, entering)
+
+
+cdef inline void cancel_replace_order(State *s, const Command *c) noexcept nogil:
+    # All or nothing: one order goes and another comes, or both are refused for one reason.
+    cdef Command leaving = c[0]
+    cdef Command entering = c[0]
+    cdef uint32_t reason
+    leaving.version = 0
+    entering.order_id = c.new_order_id
+    entering.new_order_id = 0
+    reason = refusal_of_swap(s, c, &entering)
+    if reason != 0:
+        emit_request_rejected(s, CANCEL_REJECTED, reason, &leaving)
+        emit_order_rejected(s, reason, &entering)
+        return
+    end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, find_order(s, c.order_id))
+    new_order(s, &entering)
 
 
 cdef inline void reduce_order(State *s, const Command *c) noexcept nogil:

@@ -20,6 +20,7 @@ cdef enum CommandKind:
     STATE = 9
     GROUP = 10
     VERSION = 11
+    CANCEL_REPLACE = 12
 
 cdef enum EventKind:
     ORDER_ACCEPTED = 1

@@ -36,6 +36,7 @@ class CommandKind(IntEnum):
     STATE = 9
     GROUP = 10
     VERSION = 11
+    CANCEL_REPLACE = 12
 
 
 class EventKind(IntEnum):
@@ -162,7 +163,8 @@ class Command:
     """A command on an order, an account or a market (all kinds but INSTRUMENT).
 
     A field that its kind does not use is zero. `side` holds the new state of a STATE command,
-    `version` the semantic version of a VERSION command.
+    `version` the semantic version of a VERSION command. CANCEL_REPLACE names the order it cancels
+    by `order_id` and the one it enters by `new_order_id`; all other fields are the new order's.
     """
 
     kind: int

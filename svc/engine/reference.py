@@ -8,6 +8,7 @@ source. Invariant: events and state are a pure function of the commands and time
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from svc.engine import running_hash
 from svc.engine.records import (
@@ -34,6 +35,7 @@ from svc.engine.reference_rules import (
     refusal_of_new,
     replace_refusal,
     reprice_refusal,
+    swap_refusal,
 )
 
 _MARKET_RECORD = struct.Struct("<B7xIiQQqqqqqq48x")
@@ -124,6 +126,7 @@ class ReferenceEngine(Auctions):
         rules = {
             CommandKind.NEW: self._new,
             CommandKind.CANCEL: self._cancel,
+            CommandKind.CANCEL_REPLACE: self._cancel_replace,
             CommandKind.REDUCE: self._reduce,
             CommandKind.MOVE: self._move,
             CommandKind.REPLACE: self._replace,
@@ -244,6 +247,19 @@ class ReferenceEngine(Auctions):
         order = self._named(c, EventKind.CANCEL_REJECTED)
         if order:
             self._end(order, EventKind.ORDER_CANCELED, Reason.CANCEL_REQUESTED)
+
+    def _cancel_replace(self, c: Command) -> None:
+        # All or nothing: one order goes and another comes, or both are refused for one reason.
+        entering = replace(c, order_id=c.new_order_id, new_order_id=0)
+        order = self._orders.get(c.order_id)
+        book = self._books.get(c.instrument_id)
+        reason = swap_refusal(book, self._orders, order, entering, self.time_ns)
+        if reason or order is None:
+            self._reject_request(replace(c, version=0), EventKind.CANCEL_REJECTED, reason)
+            self._reject_new(entering, reason)
+            return
+        self._end(order, EventKind.ORDER_CANCELED, Reason.CANCEL_REQUESTED)
+        self._new(entering)
 
     def _reduce(self, c: Command) -> None:
         if c.quantity_lots <= 0:

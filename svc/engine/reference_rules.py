@@ -317,6 +317,19 @@ def arrival_refusal(book: Book, c: Command) -> Reason:
     return Reason.NONE
 
 
+def swap_refusal(
+    book: Book | None, live: Container[int], order: Order | None, c: Command, time_ns: int
+) -> Reason:
+    """Why the NEW command `c` may not take the place of an order."""
+    if order is None:
+        return Reason.UNKNOWN_ORDER
+    if order.account_id != c.account_id:
+        return Reason.NOT_OWNER
+    if (order.side, order.instrument_id) != (c.side, c.instrument_id):
+        return Reason.INVALID_COMMAND
+    return refusal_of_new(book, live, c, time_ns)
+
+
 def reprice_refusal(book: Book, order: Order, price: int, cap: int) -> Reason:
     """Why a resting order may not go to this price."""
     post_only = book.state == MarketState.POST_ONLY or order.flags & Flag.POST_ONLY

@@ -59,7 +59,7 @@ _COMMAND_OFFSETS = {
     "price_ticks": ("I64", 32), "quantity_lots": ("I64", 40), "cap_ticks": ("I64", 48),
     "trigger_ticks": ("I64", 64), "display_lots": ("I64", 72), "budget_tick_lots": ("I64", 80),
     "expires_at_unix_ns": ("I64", 88), "trail_ticks": ("I64", 96), "group_id": ("I64", 56),
-    "state": ("U8", 1), "semantic_version": ("I32", 12),
+    "state": ("U8", 1), "semantic_version": ("I32", 12), "new_order_id": ("I64", 104),
 }
 _INSTRUMENT_OFFSETS = {
     "instrument_id": ("U32", 8), "version": ("I32", 12), "kind": ("PERPETUAL", 2),
@@ -73,7 +73,7 @@ _COMMAND_KINDS = {
     "reduce_order": CommandKind.REDUCE, "mass_cancel": CommandKind.MASS_CANCEL,
     "advance_time": CommandKind.ADVANCE_TIME, "set_instrument": CommandKind.INSTRUMENT,
     "set_market_state": CommandKind.STATE, "set_group": CommandKind.GROUP,
-    "begin_version": CommandKind.VERSION,
+    "begin_version": CommandKind.VERSION, "cancel_replace_order": CommandKind.CANCEL_REPLACE,
 }
 
 _ORDER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from svc.engine.records import (
@@ -106,6 +107,14 @@ class Desk:
     def cancel(self, order_id: int, **fields: int) -> list[Event]:
         """Cancels as an operator, unless an account is given."""
         return self.send(self.of(CommandKind.CANCEL, order_id=order_id, **fields))
+
+    def swap(
+        self, old: int, new: int, side: Side, price: int, lots: int, **fields: int
+    ) -> list[Event]:
+        """Cancels an order and enters another, of the account 1,000 + old id."""
+        entering = self.order(new, side, price, lots, **{"account_id": 1_000 + old, **fields})
+        kind = CommandKind.CANCEL_REPLACE
+        return self.send(replace(entering, kind=kind, order_id=old, new_order_id=new))
 
     def move(self, order_id: int, price: int) -> list[Event]:
         """Moves an order."""

@@ -65,6 +65,7 @@ class Flow:
         self.next_id = 1
         self.version = 1
         self.live: list[int] = []
+        self.entered: dict[int, tuple[int, int, int]] = {}
 
     def opening(self) -> list[Command | InstrumentCommand]:
         """The instruments, the first with a collar, the second a perpetual with a price band."""
@@ -94,9 +95,12 @@ class Flow:
     def command(self) -> Command:
         """One command of the mix."""
         made = self.random.choices(
-            [self.new, self.cancel, self.move, self.reduce, self.replace, self.rare],
-            [self.weight_of_new, 14, 16, 8, 10, 8 + self.auctions // 8],
+            [self.new, self.cancel, self.swap, self.move, self.reduce, self.replace, self.rare],
+            [self.weight_of_new, 14, 6, 16, 8, 10, 8 + self.auctions // 8],
         )[0]()
+        if made.kind in (CommandKind.NEW, CommandKind.CANCEL_REPLACE):
+            terms = (made.side, made.instrument_id, made.account_id)
+            self.entered[made.new_order_id or made.order_id] = terms
         return self.spoiled(made) if self.random.random() < 0.03 else made
 
     def new(self) -> Command:
@@ -180,6 +184,16 @@ class Flow:
     def cancel(self) -> Command:
         """A cancel."""
         return self.named(CommandKind.CANCEL)
+
+    def swap(self) -> Command:
+        """A cancel and a new order in one, mostly of an order that it may replace."""
+        made, order_id = self.new(), self.some_id()
+        if order_id in self.entered and self.random.random() < 0.9:
+            side, instrument, account = self.entered[order_id]
+            made = replace(made, side=side, instrument_id=instrument, account_id=account)
+        return replace(
+            made, kind=CommandKind.CANCEL_REPLACE, order_id=order_id, new_order_id=made.order_id
+        )
 
     def move(self) -> Command:
         """A move to another price."""

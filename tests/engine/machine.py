@@ -107,6 +107,17 @@ STOPS = st.builds(
     quantity_lots=LOTS,
     trigger_ticks=PRICES,
 )
+SWAPS = st.builds(
+    Command,
+    st.just(CommandKind.CANCEL_REPLACE),
+    **COMMON,
+    order_type=st.just(OrderType.LIMIT),
+    tif=st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC]),
+    flags=st.sampled_from([Flag.NONE, Flag.NONE, Flag.POST_ONLY]),
+    price_ticks=PRICES,
+    quantity_lots=LOTS,
+    new_order_id=IDS,
+)
 NAMED = st.builds(
     Command,
     st.sampled_from(CHANGES),
@@ -224,7 +235,7 @@ class BooksMachine(RuleBasedStateMachine):
     def take(self, orders: list[Command]) -> None:
         self.send(orders)
 
-    @rule(changes=st.lists(NAMED | AMENDS, min_size=1, max_size=4))
+    @rule(changes=st.lists(NAMED | AMENDS | SWAPS, min_size=1, max_size=4))
     def change(self, changes: list[Command]) -> None:
         self.send(changes)
 

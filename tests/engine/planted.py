@@ -269,6 +269,20 @@ BUGS = (
         "elif c.side != AUCTION and c.side != HALTED:",
         "elif c.side != AUCTION and (c.side != HALTED or planted({0})):",
     ),
+    Bug(
+        "an order goes though the one that should replace it is refused",
+        "commands.pxd",
+        "        emit_order_rejected(s, reason, &entering)\n",
+        "        if planted({0}) and find_order(s, c.order_id) != 0:\n"
+        "            end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, find_order(s, c.order_id))\n"
+        "        emit_order_rejected(s, reason, &entering)\n",
+    ),
+    Bug(
+        "an order may take the place of another account's",
+        "commands.pxd",
+        "if order.account_id != c.account_id:",
+        "if order.account_id != c.account_id and not planted({0}):",
+    ),
 )  # fmt: skip
 """Number 1 is the first; 0 is none."""
 

@@ -77,6 +77,17 @@ def _new_order(order: records_pb2.NewOrder) -> bytes:
     )  # fmt: skip
 
 
+def _cancel_replace_order(swap: records_pb2.CancelReplaceOrder) -> bytes:
+    flags = (_POST_ONLY if swap.post_only else 0) | (_REDUCE_ONLY if swap.reduce_only else 0)
+    return _COMMAND.pack(
+        CommandKind.CANCEL_REPLACE, swap.side, swap.type, swap.time_in_force, flags,
+        swap.self_trade_mode, 0, swap.instrument_id, swap.version, swap.order_id,
+        swap.account_id, swap.price_ticks, swap.quantity_lots, swap.cap_ticks, 0,
+        swap.trigger_ticks, swap.display_lots, swap.budget_tick_lots, swap.expires_at_unix_ns,
+        swap.trail_ticks, swap.new_order_id,
+    )  # fmt: skip
+
+
 def _cancel_order(cancel: records_pb2.CancelOrder) -> bytes:
     return _record(
         CommandKind.CANCEL,
@@ -164,6 +175,7 @@ def _begin_version(version: records_pb2.BeginVersion) -> bytes:
 _PACK: dict[str, Callable[..., bytes]] = {
     "new_order": _new_order,
     "cancel_order": _cancel_order,
+    "cancel_replace_order": _cancel_replace_order,
     "replace_order": _replace_order,
     "move_order": _move_order,
     "reduce_order": _reduce_order,

@@ -124,6 +124,48 @@ class CancelOrder(_message.Message):
     instrument_id: int
     def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ...) -> None: ...
 
+class CancelReplaceOrder(_message.Message):
+    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns", "new_order_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_MODE_FIELD_NUMBER: _ClassVar[int]
+    POST_ONLY_FIELD_NUMBER: _ClassVar[int]
+    REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    CAP_TICKS_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_TICKS_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_TICKS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_TICK_LOTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    NEW_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    version: int
+    account_id: int
+    instrument_id: int
+    side: _trading_pb2.Side.Value
+    type: _trading_pb2.OrderType.Value
+    time_in_force: _trading_pb2.TimeInForce.Value
+    self_trade_mode: _trading_pb2.SelfTradeMode.Value
+    post_only: bool
+    reduce_only: bool
+    price_ticks: int
+    cap_ticks: int
+    trigger_ticks: int
+    trail_ticks: int
+    quantity_lots: int
+    display_lots: int
+    budget_tick_lots: int
+    expires_at_unix_ns: int
+    new_order_id: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., new_order_id: _Optional[int] = ...) -> None: ...
+
 class ReplaceOrder(_message.Message):
     __slots__ = ("order_id", "version", "account_id", "instrument_id", "price_ticks", "cap_ticks", "trigger_ticks", "quantity_lots", "expires_at_unix_ns")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -235,7 +277,7 @@ class BeginVersion(_message.Message):
     def __init__(self, semantic_version: _Optional[int] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("new_order", "cancel_order", "replace_order", "move_order", "reduce_order", "mass_cancel", "advance_time", "set_instrument", "set_market_state", "set_group", "begin_version")
+    __slots__ = ("new_order", "cancel_order", "replace_order", "move_order", "reduce_order", "mass_cancel", "advance_time", "set_instrument", "set_market_state", "set_group", "begin_version", "cancel_replace_order")
     NEW_ORDER_FIELD_NUMBER: _ClassVar[int]
     CANCEL_ORDER_FIELD_NUMBER: _ClassVar[int]
     REPLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
@@ -247,6 +289,7 @@ class Command(_message.Message):
     SET_MARKET_STATE_FIELD_NUMBER: _ClassVar[int]
     SET_GROUP_FIELD_NUMBER: _ClassVar[int]
     BEGIN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_REPLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
     new_order: NewOrder
     cancel_order: CancelOrder
     replace_order: ReplaceOrder
@@ -258,7 +301,8 @@ class Command(_message.Message):
     set_market_state: SetMarketState
     set_group: SetGroup
     begin_version: BeginVersion
-    def __init__(self, new_order: _Optional[_Union[NewOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., move_order: _Optional[_Union[MoveOrder, _Mapping]] = ..., reduce_order: _Optional[_Union[ReduceOrder, _Mapping]] = ..., mass_cancel: _Optional[_Union[MassCancel, _Mapping]] = ..., advance_time: _Optional[_Union[AdvanceTime, _Mapping]] = ..., set_instrument: _Optional[_Union[SetInstrument, _Mapping]] = ..., set_market_state: _Optional[_Union[SetMarketState, _Mapping]] = ..., set_group: _Optional[_Union[SetGroup, _Mapping]] = ..., begin_version: _Optional[_Union[BeginVersion, _Mapping]] = ...) -> None: ...
+    cancel_replace_order: CancelReplaceOrder
+    def __init__(self, new_order: _Optional[_Union[NewOrder, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrder, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrder, _Mapping]] = ..., move_order: _Optional[_Union[MoveOrder, _Mapping]] = ..., reduce_order: _Optional[_Union[ReduceOrder, _Mapping]] = ..., mass_cancel: _Optional[_Union[MassCancel, _Mapping]] = ..., advance_time: _Optional[_Union[AdvanceTime, _Mapping]] = ..., set_instrument: _Optional[_Union[SetInstrument, _Mapping]] = ..., set_market_state: _Optional[_Union[SetMarketState, _Mapping]] = ..., set_group: _Optional[_Union[SetGroup, _Mapping]] = ..., begin_version: _Optional[_Union[BeginVersion, _Mapping]] = ..., cancel_replace_order: _Optional[_Union[CancelReplaceOrder, _Mapping]] = ...) -> None: ...
 
 class CommandBatch(_message.Message):
     __slots__ = ("market", "number", "digest", "commands")
