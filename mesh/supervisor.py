@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from mesh.embedded.child import Child, ServerError
+from mesh.embedded.child import Child, ServerError, keep_short
 
 _LOOK_EVERY_S = 0.05
 _STOP_GRACE_S = 25.0
@@ -94,12 +94,14 @@ class Supervisor:
         """Names of the parts that do not run now."""
         return [name for name, watched in self._parts.items() if not watched.part.running]
 
-    def run(self) -> None:
-        """Watch until `stopping` is set."""
+    def run(self, home: Path) -> None:
+        """Watch until `stopping` is set, and keep the parts' logs in `home` short."""
         while not self.stopping.wait(_LOOK_EVERY_S):
             for name, watched in self._parts.items():
                 if not watched.part.running:
                     self._revive(name, watched)
+            for log in home.glob("*/log"):
+                keep_short(log)
 
     def stop(self) -> None:
         """Stop every part, the last started first."""

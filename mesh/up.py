@@ -76,7 +76,7 @@ def command(home: Path) -> None:
         try:
             with _stopped_by_signals(supervisor):
                 _start(installation, supervisor, began)
-                supervisor.run()
+                supervisor.run(installation.home)
         except (ServerError, SettingsError, ValueError) as error:
             raise click.ClickException(str(error)) from error
         finally:

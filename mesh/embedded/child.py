@@ -5,6 +5,8 @@ moment the process began, so that a number used again by the system is never tak
 """
 
 import importlib.util
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,13 @@ def wheel_folder(package: str) -> Path:
     assert spec is not None, f"{package} is not installed"
     assert spec.origin is not None, f"{package} is not a folder"
     return Path(spec.origin).parent
+
+
+def keep_short(log: Path) -> None:
+    """Move what a long log says to `log.1`. Its writer appends, and so begins at the top again."""
+    if log.stat().st_size > LONGEST_LOG_BYTES:
+        shutil.copyfile(log, log.with_suffix(".1"))
+        os.truncate(log, 0)
 
 
 def _ends(process: psutil.Process, grace_s: float) -> bool:
@@ -80,8 +89,6 @@ class Child:
     ) -> None:
         """Start the command, as `account` where one is given. Raises ServerError if it cannot."""
         assert not self.running, f"{self.name} runs already"
-        if self.log.exists() and self.log.stat().st_size > LONGEST_LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".1"))
         with self.log.open("ab") as log:
             self._said_before = log.tell()
             try:
@@ -156,6 +163,6 @@ class Child:
     def last_words(self) -> str:
         """The end of what the process of the last spawn said, for error messages."""
         with self.log.open("rb") as log:
-            log.seek(self._said_before)
+            log.seek(0 if log.seek(0, os.SEEK_END) < self._said_before else self._said_before)
             lines = log.read().decode(errors="replace").splitlines()
         return "\n  ".join(["its log ends:", *lines[-LAST_WORDS_LINES:]])

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mesh.embedded import Envoy, Postgres, ServerError, Valkey
-from mesh.embedded.child import Account
+from mesh.embedded.child import LONGEST_LOG_BYTES, Account, Child, keep_short
 from mesh.embedded.envoy import validate
 from mesh.embedded.placement import NOTE, Place, programs_for, socket_folder
 from mesh.embedded.postgres import CLIENTS
@@ -279,3 +279,20 @@ def test_a_configuration_that_envoy_refuses_is_refused_with_its_words(tmp_path: 
         validate(config)
     with pytest.raises(ServerError, match="socket_adress"):
         Envoy(tmp_path / "envoy", config).start()
+
+
+def test_a_long_log_begins_again_while_its_process_goes_on_writing(tmp_path: Path) -> None:
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    os.mkfifo(gate)
+    child = Child("talker", tmp_path)
+    child.spawn(["sh", "-c", f"echo one; read answer < {gate}; echo two"])
+    with gate.open("w") as opened:  # once it reads, it has said its first word
+        keep_short(log)
+        assert log.read_text() == "one\n"
+        os.truncate(log, LONGEST_LOG_BYTES + 1)
+        keep_short(log)
+        opened.write("go on\n")
+    assert child.wait_until(lambda: False, 10.0) is False
+    assert log.read_text() == "two\n"
+    assert log.with_suffix(".1").read_bytes().startswith(b"one\n")
+    assert child.last_words().endswith("two")
