@@ -92,6 +92,11 @@ class Journal:
         """Identity of the log, 16 bytes."""
         return self._head.log_id
 
+    @property
+    def segments(self) -> int:
+        """How many segments there are."""
+        return self._head.number
+
     def digest_of(self, number: int) -> bytes:
         """Digest of batch `number`, from 1 to the last that is on the disk."""
         return self._read(self._index.batch(number)).digest

@@ -80,6 +80,18 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the market's engine has done and holds."""
+
+    status: Status
+    commands: int
+    """Applied by this process: of a log that was replayed too, of a snapshot none."""
+    trades: int
+    memory_bytes: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
 class BookSnapshot:
     """All live orders at one position: ORDER state records by instrument id."""
 
@@ -157,7 +169,18 @@ class Market:
     def status(self) -> Status:
         """Where the log stands."""
         with self._settled():
-            return Status(
+            return self._status()
+
+    def statistics(self) -> Statistics:
+        """What the engine has done and holds."""
+        with self._settled():
+            return Statistics(
+                self._status(), self._engine.commands, self._engine.trades,
+                self._engine.memory_bytes, self._journal.segments,
+            )  # fmt: skip
+
+    def _status(self) -> Status:
+        return Status(
                 self._position(), self._last_batch, self._last_digest,
                 self._journal.epoch, self._engine.time_ns, self._engine.live_orders,
                 self._engine.next_deadline_ns, self._covered,

@@ -82,9 +82,15 @@ class EngineService:
         self._folder.lock()
         market = await asyncio.to_thread(self._recover, epoch)
         self._writer = MarketWriter(
-            market, self._runtime.clock, self._figures, self._runtime.fail, self._lease.lost
+            market,
+            self._runtime.clock,
+            self._figures,
+            self._runtime.fail,
+            lost=self._lease.lost,
+            snapshot_commands=self._settings.snapshot_commands,
         )
         self._spawn(self._writer.keep_time())
+        self._spawn(self._writer.snapshots.keep())
         self._spawn(self._watch(self._lease))
         log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)
 
@@ -95,7 +101,7 @@ class EngineService:
             epoch=epoch,
             new_log_id=secrets.token_bytes(LOG_ID_BYTES),
             clock=self._runtime.clock,
-            report=lambda sentence: log.warning("journal_end_dropped", detail=sentence),
+            report=lambda sentence: log.warning("recovery_passed_over", detail=sentence),
             segment_bytes=self._settings.journal_segment_bytes,
         )
 

@@ -16,6 +16,7 @@ from svc.engine.feed import last_sequence, without_orders
 from svc.engine.journal import Batch
 from svc.engine.live_orders import live_orders
 from svc.engine.market import Outcome, Position
+from svc.engine.snapshot import Covered
 from svc.engine.writer import MarketWriter
 from svc.kit.call import Context
 from svc.kit.clock import Clock
@@ -138,6 +139,39 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             state_hash=await writer.state_hash(),
         )
 
+    async def TakeSnapshot(
+        self, request: engine_pb2.TakeSnapshotRequest, context: Context
+    ) -> engine_pb2.TakeSnapshotResponse:
+        """See the contract."""
+        writer = self._lead(request.market)
+        covered = await writer.snapshots.take()
+        return engine_pb2.TakeSnapshotResponse(covered=_cover(writer.log_id, covered))
+
+    async def GetStatistics(
+        self, request: engine_pb2.GetStatisticsRequest, context: Context
+    ) -> engine_pb2.GetStatisticsResponse:
+        """See the contract."""
+        writer = self._lead(request.market)
+        found = await writer.statistics()
+        status = found.status
+        return engine_pb2.GetStatisticsResponse(
+            position=trading_pb2.LogPosition(
+                log_id=writer.log_id,
+                sequence=status.position.sequence,
+                running_hash=status.position.running_hash,
+            ),
+            last_number=status.last_batch,
+            epoch=status.epoch,
+            time_unix_ns=status.time_ns,
+            live_orders=status.live_orders,
+            trades=found.trades,
+            commands=found.commands,
+            memory_bytes=found.memory_bytes,
+            segments=found.segments,
+            unsaved_commands=status.unsaved_commands,
+            covered=_cover(writer.log_id, status.covered),
+        )
+
     async def _submit_one(
         self, market: int, number: int, digest: bytes, command: records_pb2.Command
     ) -> Outcome:
@@ -223,4 +257,13 @@ def _position(position: trading_pb2.LogPosition) -> Position:
 def _done(outcome: Outcome) -> engine_pb2.BatchDone:
     return engine_pb2.BatchDone(
         number=outcome.number, sequence=outcome.sequence, duplicate=outcome.is_duplicate
+    )
+
+
+def _cover(log_id: str, covered: Covered) -> engine_pb2.SnapshotCover:
+    position = trading_pb2.LogPosition(
+        log_id=log_id, sequence=covered.sequence, running_hash=covered.running_hash
+    )
+    return engine_pb2.SnapshotCover(
+        segment=covered.segment, last_number=covered.last_batch, position=position
     )

@@ -16,10 +16,13 @@ from engine.v1 import engine_pb2
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from trading.v1 import trading_pb2
 
+from svc.engine.book import Engine
 from svc.engine.feed import Feed, to_message
+from svc.engine.frames import SegmentHeader
 from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import BookSnapshot, Market, Outcome, Position, Status
+from svc.engine.market import BookSnapshot, Market, Outcome, Position, Statistics, Status
+from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.kit.batcher import Batcher
 from svc.kit.clock import Clock
 from svc.kit.errors import not_leader
@@ -55,11 +58,14 @@ class MarketWriter:
         clock: Clock,
         figures: Figures,
         fail: Callable[[BaseException], None],
+        *,
         lost: asyncio.Event,
+        snapshot_commands: int,
     ) -> None:
         """Nothing is answered or published once `lost` is set: another engine may lead.
 
-        `fail` ends the process: a journal that could not be written is opened anew.
+        `fail` ends the process: a journal that could not be written is opened anew. A snapshot is
+        due `snapshot_commands` after the last one.
         """
         self._fail = fail
         self._lost = lost
@@ -72,7 +78,9 @@ class MarketWriter:
         self._moved = asyncio.Event()
         status = market.status()
         self.log_id = status.position.log_id.hex()
-        self._deadline_ns = status.next_deadline_ns
+        self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
+        self.snapshots = SnapshotKeeper(market, snapshot_commands, self._begin_snapshot)
+        self.snapshots.note(status.unsaved_commands)
         self.feed = Feed(status.position.sequence, status.position.running_hash)
         self._batches: Batcher[Batch, Outcome] = Batcher(
             self._submit, max_items=_MOST_BATCHES, max_waiting=_MOST_WAITING
@@ -107,6 +115,10 @@ class MarketWriter:
         """See Market.snapshot."""
         return await self._run(self._market.snapshot)
 
+    async def statistics(self) -> Statistics:
+        """See Market.statistics."""
+        return await self._run(self._market.statistics)
+
     async def keep_time(self) -> None:
         """Let time pass in the market whenever something is due. Runs until cancelled."""
         while True:
@@ -123,6 +135,7 @@ class MarketWriter:
     async def close(self) -> None:
         """Finish what is in flight and close the journal."""
         await self._batches.close()
+        await self.snapshots.close(is_leading=not self._lost.is_set())
         await self._blocking(self._market.close)
         self._executor.shutdown()
 
@@ -153,8 +166,16 @@ class MarketWriter:
         events = self._market.advance()
         return [] if events is None else self._messages([events])
 
+    async def _begin_snapshot(self) -> tuple[SegmentHeader, Engine]:
+        try:
+            return await self._run(self._market.begin_snapshot)
+        except (JournalError, OSError) as error:
+            self._fail(error)
+            raise
+
     def _messages(self, batches: Sequence[EventBatch]) -> list[_Message]:
-        self._deadline_ns = self._market.status().next_deadline_ns
+        status = self._market.status()
+        self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
         return [to_message(self.number, self.log_id, batch) for batch in batches if batch.count]
 
     def _publish(self, messages: Sequence[_Message]) -> None:
@@ -162,6 +183,7 @@ class MarketWriter:
             self.feed.publish(message)
             self._figures.events.inc(len(message.batch.events))
         self._moved.set()
+        self.snapshots.note(self._unsaved_commands)
 
     def _read_page(self, sequence: int) -> list[_Message]:
         page: list[_Message] = []

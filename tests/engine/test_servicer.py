@@ -35,7 +35,7 @@ Events = AsyncIterator[engine_pb2.StreamEventsResponse]
 class Led:
     """A market with its writer and servicer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, snapshot_commands: int = 1_000_000) -> None:
         self.clock = FakeClock(START_NS)
         self.lost = asyncio.Event()
         self.failures: list[BaseException] = []
@@ -44,7 +44,8 @@ class Led:
             self.clock,
             Figures(CollectorRegistry()),
             self.failures.append,
-            self.lost,
+            lost=self.lost,
+            snapshot_commands=snapshot_commands,
         )
         self.servicer = EngineServicer(lambda _market: self.writer, self.clock)
 
@@ -135,3 +136,46 @@ async def test_nothing_is_answered_or_published_once_the_lease_is_lost(led: Led)
     for ask in (led.writer.status, led.writer.snapshot, lambda: led.writer.stored_after(0)):
         with pytest.raises(DomainError, match="standby"):
             await ask()
+
+
+async def test_a_snapshot_is_taken_whenever_enough_commands_have_come(tmp_path: Path) -> None:
+    market = Led(tmp_path, snapshot_commands=20)
+    keeping = asyncio.create_task(market.writer.snapshots.keep())
+    batches = list(flow_batches(3, 30))
+    await market.submit(*batches[:15])
+    async with asyncio.timeout(30):
+        while (await market.writer.status()).covered.segment == 0:
+            pass
+    covered = (await market.writer.status()).covered
+    assert 0 < covered.last_batch <= 15
+    await market.submit(*batches[15:])
+    keeping.cancel()
+    await market.writer.close()
+    again = a_market(Folder(tmp_path), epoch=2)
+    assert again.status().covered.last_batch == len(batches)
+    assert again.status().unsaved_commands == 0
+
+
+async def test_an_operator_takes_a_snapshot_and_sees_what_it_covers(led: Led) -> None:
+    await led.submit(*flow_batches(3, 30))
+    context = cast("Any", None)
+    request = engine_pb2.TakeSnapshotRequest(market=1)
+    before = await led.servicer.GetStatistics(engine_pb2.GetStatisticsRequest(market=1), context)
+    assert (before.covered.segment, before.unsaved_commands) == (0, before.commands)
+    taken = await led.servicer.TakeSnapshot(request, context)
+    assert taken.covered.position == led.writer.position()
+    found = await led.servicer.GetStatistics(engine_pb2.GetStatisticsRequest(market=1), context)
+    assert found.covered == taken.covered
+    assert (found.segments, found.unsaved_commands) == (2, 0)
+    assert found.last_number == found.covered.last_number
+    assert found.memory_bytes > 0 < found.live_orders
+
+
+async def test_a_writer_that_has_lost_its_lease_takes_no_snapshot(tmp_path: Path) -> None:
+    market = Led(tmp_path)
+    await market.submit(*flow_batches(3, 10))
+    market.lost.set()
+    with pytest.raises(DomainError, match="standby"):
+        await market.writer.snapshots.take()
+    await market.writer.close()
+    assert Folder(tmp_path).snapshots() == []

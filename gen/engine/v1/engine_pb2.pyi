@@ -189,3 +189,57 @@ class GetStatusResponse(_message.Message):
     live_orders: int
     state_hash: int
     def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., epoch: _Optional[int] = ..., live_orders: _Optional[int] = ..., state_hash: _Optional[int] = ...) -> None: ...
+
+class SnapshotCover(_message.Message):
+    __slots__ = ("segment", "last_number", "position")
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    segment: int
+    last_number: int
+    position: _trading_pb2.LogPosition
+    def __init__(self, segment: _Optional[int] = ..., last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+
+class TakeSnapshotRequest(_message.Message):
+    __slots__ = ("market",)
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    def __init__(self, market: _Optional[int] = ...) -> None: ...
+
+class TakeSnapshotResponse(_message.Message):
+    __slots__ = ("covered",)
+    COVERED_FIELD_NUMBER: _ClassVar[int]
+    covered: SnapshotCover
+    def __init__(self, covered: _Optional[_Union[SnapshotCover, _Mapping]] = ...) -> None: ...
+
+class GetStatisticsRequest(_message.Message):
+    __slots__ = ("market",)
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    def __init__(self, market: _Optional[int] = ...) -> None: ...
+
+class GetStatisticsResponse(_message.Message):
+    __slots__ = ("position", "last_number", "epoch", "time_unix_ns", "live_orders", "trades", "commands", "memory_bytes", "segments", "unsaved_commands", "covered")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    UNSAVED_COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    COVERED_FIELD_NUMBER: _ClassVar[int]
+    position: _trading_pb2.LogPosition
+    last_number: int
+    epoch: int
+    time_unix_ns: int
+    live_orders: int
+    trades: int
+    commands: int
+    memory_bytes: int
+    segments: int
+    unsaved_commands: int
+    covered: SnapshotCover
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., last_number: _Optional[int] = ..., epoch: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., live_orders: _Optional[int] = ..., trades: _Optional[int] = ..., commands: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., segments: _Optional[int] = ..., unsaved_commands: _Optional[int] = ..., covered: _Optional[_Union[SnapshotCover, _Mapping]] = ...) -> None: ...

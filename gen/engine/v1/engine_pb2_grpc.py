@@ -60,6 +60,16 @@ class EngineServiceStub:
                 request_serializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.SerializeToString,
                 response_deserializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.FromString,
                 _registered_method=True)
+        self.TakeSnapshot = channel.unary_unary(
+                '/engine.v1.EngineService/TakeSnapshot',
+                request_serializer=engine_dot_v1_dot_engine__pb2.TakeSnapshotRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.TakeSnapshotResponse.FromString,
+                _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/engine.v1.EngineService/GetStatistics',
+                request_serializer=engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/engine.v1.EngineService/GetStatus',
                 request_serializer=engine_dot_v1_dot_engine__pb2.GetStatusRequest.SerializeToString,
@@ -115,6 +125,21 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeSnapshot(self, request, context):
+        """Takes a snapshot of the market's state and answers when it is on the disk and verified.
+        FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatistics(self, request, context):
+        """What the market's engine has done and holds; cheap, unlike the hash in GetStatus.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Where the market's log stands.
         """
@@ -149,6 +174,16 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.SnapshotOrders,
                     request_deserializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.FromString,
                     response_serializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.SerializeToString,
+            ),
+            'TakeSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeSnapshot,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.TakeSnapshotRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.TakeSnapshotResponse.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -292,6 +327,60 @@ class EngineService:
             '/engine.v1.EngineService/SnapshotOrders',
             engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.SerializeToString,
             engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.EngineService/TakeSnapshot',
+            engine_dot_v1_dot_engine__pb2.TakeSnapshotRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.TakeSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.EngineService/GetStatistics',
+            engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,12 @@ class EngineServiceStub:
     """All live orders of a market at one sequence, in parts; with the position it belongs to, so
     that StreamEvents can go on from there.
     """
+    TakeSnapshot: _grpc.UnaryUnaryMultiCallable[_engine_pb2.TakeSnapshotRequest, _engine_pb2.TakeSnapshotResponse]
+    """Takes a snapshot of the market's state and answers when it is on the disk and verified.
+    FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
+    """
+    GetStatistics: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatisticsRequest, _engine_pb2.GetStatisticsResponse]
+    """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
     """Where the market's log stands."""
 
@@ -89,6 +95,12 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """All live orders of a market at one sequence, in parts; with the position it belongs to, so
     that StreamEvents can go on from there.
     """
+    TakeSnapshot: _aio.UnaryUnaryMultiCallable[_engine_pb2.TakeSnapshotRequest, _engine_pb2.TakeSnapshotResponse]  # type: ignore[assignment]
+    """Takes a snapshot of the market's state and answers when it is on the disk and verified.
+    FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
+    """
+    GetStatistics: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatisticsRequest, _engine_pb2.GetStatisticsResponse]  # type: ignore[assignment]
+    """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Where the market's log stands."""
 
@@ -147,6 +159,24 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """All live orders of a market at one sequence, in parts; with the position it belongs to, so
         that StreamEvents can go on from there.
         """
+
+    @_abc_1.abstractmethod
+    def TakeSnapshot(
+        self,
+        request: _engine_pb2.TakeSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.TakeSnapshotResponse, _abc.Awaitable[_engine_pb2.TakeSnapshotResponse]]:
+        """Takes a snapshot of the market's state and answers when it is on the disk and verified.
+        FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetStatistics(
+        self,
+        request: _engine_pb2.GetStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.GetStatisticsResponse, _abc.Awaitable[_engine_pb2.GetStatisticsResponse]]:
+        """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
 
     @_abc_1.abstractmethod
     def GetStatus(

@@ -1,0 +1,86 @@
+"""When snapshots of a market are taken: after enough commands, when asked, and at a clean stop.
+
+Invariant: one at a time; batches wait while one is begun, never while it is written. A snapshot
+that fails stops nothing: the log holds everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from svc.engine.book import Engine
+from svc.engine.frames import SegmentHeader
+from svc.engine.journal_reader import JournalError
+from svc.engine.market import Market
+from svc.engine.snapshot import Covered
+from svc.kit.errors import DomainError, failed_precondition
+from svc.kit.log import get_logger
+
+log = get_logger("engine")
+
+_Begun = tuple[SegmentHeader, Engine]
+
+
+class SnapshotKeeper:
+    """Takes the snapshots of one market. Made in the event loop."""
+
+    def __init__(
+        self, market: Market, commands: int, begin: Callable[[], Awaitable[_Begun]]
+    ) -> None:
+        """One is due `commands` after the last. `begin` is Market.begin_snapshot in its thread."""
+        self._market = market
+        self._commands = commands
+        self._begin = begin
+        self._due = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"snapshot-{market.market}")
+
+    def note(self, unsaved_commands: int) -> None:
+        """Says how many commands have come since the last snapshot."""
+        if unsaved_commands >= self._commands:
+            self._due.set()
+
+    async def keep(self) -> None:
+        """Take a snapshot whenever one is due. Runs until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._try()
+
+    async def take(self) -> Covered:
+        """Return when a snapshot of now, or of a moment later, is verified.
+
+        Raises DomainError SNAPSHOT_FAILED when the disk does not take it or gives back another.
+        """
+        async with self._turn:
+            begun = await self._begin()
+            loop = asyncio.get_running_loop()
+            finish = partial(self._market.finish_snapshot, *begun)
+            try:
+                covered = await loop.run_in_executor(self._executor, finish)
+            except (JournalError, OSError) as error:
+                why = f"nothing is lost, for the log has everything: {error}"
+                raise failed_precondition("SNAPSHOT_FAILED", why) from error
+        log.info(
+            "snapshot_taken",
+            market=self._market.market,
+            segment=covered.segment,
+            last_batch=covered.last_batch,
+            sequence=covered.sequence,
+        )
+        return covered
+
+    async def close(self, *, is_leading: bool) -> None:
+        """Finish what is being written; take a last one if it spares the next start anything."""
+        if is_leading and self._market.status().unsaved_commands:
+            await self._try()
+        await asyncio.to_thread(self._executor.shutdown)
+
+    async def _try(self) -> None:
+        try:
+            await self.take()
+        except (DomainError, JournalError, OSError) as error:
+            log.warning("snapshot_failed", market=self._market.market, detail=str(error))
