@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sys
 import tempfile
 import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -28,7 +30,7 @@ from svc.kit.clock import SystemClock
 
 _CHUNK = 1_024
 _CALLS = 200_000
-_RUNS = 3
+_RUNS = 5
 _SECOND_NS = 1_000_000_000
 _MOST_AT_ONCE = 256
 _PERCENTILES = (50, 99, 99.9)
@@ -49,7 +51,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One mix; rates are commands a second on one core, the best of three runs."""
+    """One mix; rates are commands a second on one core, the best of five runs."""
 
     mix: str
     commands: int
@@ -61,7 +63,7 @@ class Result:
     batched_cpu_ns: float
     per_call_per_s: int
     journal_per_s: int
-    latency: Latency
+    latencies: list[Latency]
     running_hash: str
     exchange_core: Comparison | None = None
     """The same commands there, when asked for."""
@@ -74,8 +76,8 @@ class Result:
     help="Commands of each mix that are measured.",
 )  # fmt: skip
 @click.option(
-    "--rate", type=click.IntRange(1_000), default=1_000_000, show_default=True,
-    help="Commands a second that are offered where latency is measured.",
+    "--rate", "rates", type=click.IntRange(1_000), multiple=True, default=(100_000, 1_000_000),
+    show_default=True, help="Commands a second that are offered where latency is measured.",
 )  # fmt: skip
 @click.option(
     "--against", type=click.Choice(["exchange-core"]),
@@ -83,7 +85,7 @@ class Result:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def command(
-    mixes: Sequence[str], count: int, rate: int, against: str | None, *, as_json: bool
+    mixes: Sequence[str], count: int, rates: Sequence[int], against: str | None, *, as_json: bool
 ) -> None:
     """Measure the matching engine alone: no server, one core, all features and events on.
 
@@ -92,21 +94,21 @@ def command(
     try:
         if against:
             check_java()
-        _measure_all(mixes or EVERYDAY, count, rate, is_compared=bool(against), as_json=as_json)
+        _measure_all(mixes or EVERYDAY, count, rates, is_compared=bool(against), as_json=as_json)
     except CannotCompareError as error:
         raise click.ClickException(str(error)) from None
 
 
 def _measure_all(
-    mixes: Sequence[str], count: int, rate: int, *, is_compared: bool, as_json: bool
+    mixes: Sequence[str], count: int, rates: Sequence[int], *, is_compared: bool, as_json: bool
 ) -> None:
     machine = calibrate(Path.cwd())
     if not as_json:
         click.echo(machine.text())
     results = []
     for mix in mixes:
-        made = record(mix, count)
-        result = measure(mix, made, rate)
+        made = record(mix, count, watch=partial(_show_progress, mix))
+        result = measure(mix, made, rates)
         if is_compared:
             result = replace(result, exchange_core=compare(made))
         results.append(result)
@@ -117,7 +119,7 @@ def _measure_all(
         click.echo(json.dumps(found))
 
 
-def measure(mix: str, made: Recorded, rate: int) -> Result:
+def measure(mix: str, made: Recorded, rates: Sequence[int]) -> Result:
     """Runs one recorded mix through every measurement."""
     count = len(made.commands) // RECORD_BYTES
     runs = [_batched(made) for _ in range(_RUNS)]
@@ -135,7 +137,7 @@ def measure(mix: str, made: Recorded, rate: int) -> Result:
         round(cpu / count * _SECOND_NS, 1),
         _per_call(made),
         _journaled(made),
-        _latency(made, rate),
+        [_latency(made, rate) for rate in rates],
         f"{engine.running_hash:016x}",
     )
 
@@ -240,18 +242,25 @@ def _percentile(values: Sequence[float], percent: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))], 1)
 
 
+def _show_progress(mix: str, made: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\rmaking {mix}: {made:,} commands\r", nl=False, err=True)
+
+
 def _show(result: Result) -> None:
-    latency = result.latency
     click.echo(
         f"{result.mix}: {result.commands:,} commands, {result.trades:,} trades, "
         f"{result.live_orders:,} orders at the end, {result.bytes_per_order} bytes each\n"
         f"  batches of {_CHUNK:,}   {result.batched_per_s:>12,}/s   "
         f"{result.batched_cpu_ns} ns of CPU a command\n"
         f"  one call each      {result.per_call_per_s:>12,}/s\n"
-        f"  with the journal   {result.journal_per_s:>12,}/s   fdatasync a batch\n"
-        f"  at {latency.offered_per_s:,}/s offered: p50 {latency.p50_us} us, "
-        f"p99 {latency.p99_us} us, p99.9 {latency.p999_us} us, idle {latency.idle_p999_us} us"
+        f"  with the journal   {result.journal_per_s:>12,}/s   fdatasync a batch"
     )
+    for latency in result.latencies:
+        click.echo(
+            f"  at {latency.offered_per_s:,}/s offered: p50 {latency.p50_us} us, "
+            f"p99 {latency.p99_us} us, p99.9 {latency.p999_us} us, idle {latency.idle_p999_us} us"
+        )
     if result.exchange_core is not None:
         _show_comparison(result, result.exchange_core)
 

@@ -30,6 +30,7 @@ _LOOKED_AT_EVERY = 512
 _MOST_CHOSEN_FROM = 512
 _GONE = (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED)
 _PLAIN_BYTES = 128
+_TOLD_EVERY = 20_000
 # exchange-core's draws: how often a missing order is added, how often a full side is taken from.
 _ADDED_SHARE, _TAKEN_SHARE, _BUDGET_SHARE = 0.2, 0.05, 1 / 32
 # Swinging books, in hundredths: new when there are few and when there are enough, cancel, move.
@@ -252,16 +253,27 @@ def _wave(price: int, share: float) -> Callable[[float], int]:
     return lambda at: int(price * (1 + share * math.sin(8 * math.pi * at)))
 
 
-def record(mix: str, count: int, seed: int = 1) -> Recorded:
-    """Makes `count` commands of a mix of MIXES, with what fills the book before."""
+def record(
+    mix: str, count: int, seed: int = 1, watch: Callable[[int], object] = lambda _: None
+) -> Recorded:
+    """Makes `count` commands of a mix of MIXES, with what fills the book before.
+
+    `watch` is told now and then how many there are.
+    """
     recorder, prefill, steps = MIXES[mix](count, seed)
-    for _ in prefill:
-        pass
+    made = _watched(prefill, 0, watch)
     filled = recorder.take()
-    for _ in steps:
-        pass
+    _watched(steps, made, watch)
     counts = recorder.counts
     return Recorded(filled, recorder.take(), counts)
+
+
+def _watched(steps: Iterator[None], made: int, watch: Callable[[int], object]) -> int:
+    for _ in steps:
+        made += 1
+        if made % _TOLD_EVERY == 0:
+            watch(made)
+    return made
 
 
 _Parts = tuple[Recorder, Iterator[None], Iterator[None]]

@@ -22,14 +22,15 @@ from svc.engine.records import RECORD_BYTES, EventKind
 
 VERSION = "0.5.3"
 _PROGRAM = Path(__file__).parent / "bench_java"
-_RUNS = 5
 _TIMEOUT_S = 900
 _TRADE = struct.Struct("<qqqq")
 _TRADE_EVENT = struct.Struct("<32xq8xqq16xq40x")
 _KIND_AT = 16
 _ORDER = struct.Struct("<8xI4xq8xqq80x")
 # What its libraries reach into, which Java has kept closed since version 16.
-_OPENED = [
+_JAVA = [
+    "java",
+    "-XX:+UseParallelGC",
     *(
         f"--add-opens=java.base/{package}=ALL-UNNAMED"
         for package in (
@@ -48,7 +49,7 @@ class CannotCompareError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """exchange-core's commands a second, the best of five runs, on ready Java objects."""
+    """exchange-core's commands a second, its best run once it is warm, on ready Java objects."""
 
     version: str
     book_per_s: int
@@ -81,8 +82,8 @@ def compare(made: Recorded) -> Comparison:
         (folder / "prefill.bin").write_bytes(made.prefill)
         (folder / "commands.bin").write_bytes(made.commands)
         told = json.loads(_ran(
-            ["java", *_OPENED, "-cp", f"{jars}/*", str(_PROGRAM / "ExchangeCoreBench.java"),
-             str(folder / "prefill.bin"), str(folder / "commands.bin"), name, str(_RUNS)],
+            [*_JAVA, "-cp", f"{jars}/*", str(_PROGRAM / "ExchangeCoreBench.java"),
+             str(folder / "prefill.bin"), str(folder / "commands.bin"), name],
         ))  # fmt: skip
         engine, trades = _played(made)
         _check("trades", trades, (folder / "trades.bin").read_bytes())

@@ -64,6 +64,6 @@ def test_every_measurement_of_a_mix_sees_the_same_engine(
     made = record("exchange-core", 5_000)
     engine = Engine()
     engine.apply(made.prefill + made.commands, 1)
-    result = measure("exchange-core", made, 1_000_000)
+    result = measure("exchange-core", made, [1_000_000])
     assert result.running_hash == f"{engine.running_hash:016x}"
     assert list(tmp_path.iterdir()) == []
