@@ -19,14 +19,12 @@ from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, from_rpc, unavailable
 from svc.kit.log import Logger
+from svc.kit.patience import Patience
 from svc.marketdata.figures import Figures
 from svc.marketdata.loader import Loader, LogContradictionError, NotListedError
 from svc.marketdata.market import BrokenChainError, Market, Position
 from svc.marketdata.recorder import Recorder
 from svc.marketdata.store import OtherWriterError, Store
-
-FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 2.0
 
 _CONTRADICTIONS = frozenset(
     ("LOG_FOREIGN", "HASH_MISMATCH", "LOG_BEHIND_CONSUMER", "EVENTS_NOT_RETAINED")
@@ -79,11 +77,10 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until the log contradicts the table; raises only what nobody expected."""
-        patience = _Patience(self._clock, self._log, "not_following")
+        patience = Patience(self._log, "following", self._number)
         while True:
-            patience.begin()
             try:
-                await self._follow()
+                await self._follow(patience)
             except LogContradictionError as error:
                 self._trouble = str(error)
                 self._log.error("log_contradicts_tape", cause=self._trouble)
@@ -94,30 +91,29 @@ class Follower:
                 self._drop_market()
             await asyncio.sleep(patience.failed(self._trouble))
 
-    async def _follow(self) -> None:
+    async def _follow(self, patience: Patience) -> None:
         """Load and keep up until database or log fail; the engine may come and go meanwhile."""
         self._market = market = await self._loader.load()
         recorder = Recorder(self._store, market, self._clock, self._log)
         self._figures.show(market, recorder)
         self._log.info("following", market=self._number, sequence=market.position.sequence)
-        await _first_end(recorder.run(), self._keep_up(market, recorder))
+        await _first_end(recorder.run(), self._keep_up(market, recorder, patience))
 
-    async def _keep_up(self, market: Market, recorder: Recorder) -> None:
-        patience = _Patience(self._clock, self._log, "stream_broken")
+    async def _keep_up(self, market: Market, recorder: Recorder, patience: Patience) -> None:
         while True:
-            patience.begin()
             try:
-                await self._read_stream(market, recorder)
+                await self._read_stream(market, recorder, patience)
                 cause = "the engine ended the stream"
             except (grpc.aio.AioRpcError, NotListedError) as error:
                 cause = _cause(error)
             await asyncio.sleep(patience.failed(cause))
 
-    async def _read_stream(self, market: Market, recorder: Recorder) -> None:
+    async def _read_stream(self, market: Market, recorder: Recorder, patience: Patience) -> None:
         request = engine_pb2.StreamEventsRequest(
             market=self._number, after=_message(market.position)
         )
         async for response in self._engine.StreamEvents(request):
+            patience.worked()
             if response.HasField("batch"):
                 await self._take(response.batch, market, recorder)
 
@@ -157,33 +153,6 @@ def _cause(error: Exception) -> str:
     if told.reason in _CONTRADICTIONS:
         raise LogContradictionError(f"{told.reason}: {told.message}") from error
     return str(told)
-
-
-class _Patience:
-    """How long to wait before trying again: longer each time, unless it worked for a while."""
-
-    def __init__(self, clock: Clock, log: Logger, event: str) -> None:
-        self._clock = clock
-        self._log = log
-        self._event = event
-        self._pause_s = FIRST_PAUSE_S
-        self._cause = ""
-        self._began_ns = 0
-
-    def begin(self) -> None:
-        """An attempt begins."""
-        self._began_ns = self._clock.monotonic_ns()
-
-    def failed(self, cause: str) -> float:
-        """Seconds to wait after an attempt; a cause is logged when it is a new one."""
-        lasted_ns = self._clock.monotonic_ns() - self._began_ns
-        if lasted_ns > LONGEST_PAUSE_S * 1_000_000_000:
-            self._pause_s, self._cause = FIRST_PAUSE_S, ""
-        if cause != self._cause:
-            self._log.warning(self._event, cause=cause)
-        self._cause = cause
-        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
-        return pause_s
 
 
 def _message(position: Position) -> trading_pb2.LogPosition:

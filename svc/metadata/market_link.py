@@ -17,39 +17,16 @@ from order.v1 import order_pb2, order_pb2_grpc
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.log import Logger
+from svc.kit.patience import Patience
 from svc.metadata import wire
 from svc.metadata.catalog import Position
 from svc.metadata.current import CurrentCatalog
 from svc.metadata.store import Store
 
-FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 2.0
 RESEND_S = 5.0
 MOST_COMMANDS = 500  # definitions a call, and states; together what order takes
 
 _AWAY: tuple[type[Exception], ...] = (grpc.aio.AioRpcError, *DISCONNECTED)
-
-
-class _Patience:
-    """How long to wait before the next attempt; says once what is wrong, and once that it ended."""
-
-    def __init__(self, log: Logger, what: str, market: int) -> None:
-        self._log, self._what, self._market = log, what, market
-        self._pause_s, self._cause = FIRST_PAUSE_S, ""
-
-    def failed(self, cause: str) -> float:
-        """Seconds to wait after a failure; twice as many after the next."""
-        if cause != self._cause:
-            self._log.warning(f"{self._what}_waiting", market=self._market, cause=cause)
-        self._cause = cause
-        pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, LONGEST_PAUSE_S)
-        return pause_s
-
-    def worked(self) -> None:
-        """The last attempt worked."""
-        if self._cause:
-            self._log.info(f"{self._what}_going_on", market=self._market)
-        self._pause_s, self._cause = FIRST_PAUSE_S, ""
 
 
 def _cause(error: Exception) -> str:
@@ -90,7 +67,7 @@ class MarketLink:
             tasks.create_task(self._follow_events())
 
     async def _send_wishes(self) -> None:
-        patience = _Patience(self._log, "wishes", self._market)
+        patience = Patience(self._log, "wishes", self._market)
         while True:
             self._wishes.clear()
             try:
@@ -112,7 +89,7 @@ class MarketLink:
         return len(commands)
 
     async def _follow_events(self) -> None:
-        patience = _Patience(self._log, "engine", self._market)
+        patience = Patience(self._log, "engine", self._market)
         while True:
             try:
                 await self._follow_once(patience)
@@ -121,7 +98,7 @@ class MarketLink:
                 cause = _cause(error)
             await asyncio.sleep(patience.failed(cause))
 
-    async def _follow_once(self, patience: _Patience) -> None:
+    async def _follow_once(self, patience: Patience) -> None:
         position = await self._store.position(self._market)
         stream = self._engine.StreamEvents(
             engine_pb2.StreamEventsRequest(

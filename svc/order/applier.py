@@ -21,6 +21,7 @@ from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
+from svc.kit.patience import Patience
 from svc.order import apply_store, events, store
 from svc.order.applying import Applying, EventRow, Row, UnfitError
 from svc.order.averages import average_price
@@ -30,7 +31,6 @@ from svc.order.instrument import Condition
 from svc.order.lifecycle import EventType, Status
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
-from svc.order.patience import Patience
 from svc.order.session import Session
 from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
@@ -101,19 +101,19 @@ class Applier:
             position = await self._begin()
             await self._market.until_resolved(StopKind.EVENT, StopKind.LOG)
             await self._follow(position)
-            await self._patience.failed("the engine ended the stream")
+            await asyncio.sleep(self._patience.failed("the engine ended the stream"))
         except StoppedError as error:
             await self._stop(error)
         except (UnfitError, LogBreakError) as error:
             await self._stop(StoppedError(StopKind.EVENT, "EVENT_NOT_APPLICABLE", str(error)))
         except grpc.aio.AioRpcError as error:
-            await self._patience.failed(str(from_rpc(error)))
+            await asyncio.sleep(self._patience.failed(str(from_rpc(error))))
         except DISCONNECTED as error:
-            await self._patience.failed(repr(error))
+            await asyncio.sleep(self._patience.failed(repr(error)))
         except _PASSING as error:
-            await self._patience.failed(repr(error))
+            await asyncio.sleep(self._patience.failed(repr(error)))
         except store.PositionMovedError as error:
-            await self._patience.failed(str(error))
+            await asyncio.sleep(self._patience.failed(str(error)))
 
     async def _begin(self) -> Position:
         as_of = self._market.stop_changes
@@ -256,7 +256,7 @@ class Applier:
                 await self._lease.fence(conn)
                 stop = await store.stop(conn, self._market.id, error.kind, error.reason, str(error))
         except DISCONNECTED as away:
-            await self._patience.failed(repr(away))
+            await asyncio.sleep(self._patience.failed(repr(away)))
         else:
             self._market.stopped(stop)
 

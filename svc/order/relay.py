@@ -20,11 +20,11 @@ from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
+from svc.kit.patience import Patience
 from svc.order import store
 from svc.order.events import position_message
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
-from svc.order.patience import Patience
 from svc.order.session import Session
 from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
@@ -91,15 +91,15 @@ class Relay:
             highest, applied = await self._begin()
             await self._market.until_resolved(StopKind.LOG)
             await self._converse(highest, applied)
-            await self._patience.failed("the engine ended the stream")
+            await asyncio.sleep(self._patience.failed("the engine ended the stream"))
         except StoppedError as error:
             await self._stop(error)
         except outbox.OutboxGapError as error:
             await self._stop(StoppedError(StopKind.LOG, "OUTBOX_GAP", str(error)))
         except grpc.aio.AioRpcError as error:
-            await self._patience.failed(str(from_rpc(error)))
+            await asyncio.sleep(self._patience.failed(str(from_rpc(error))))
         except DISCONNECTED as error:
-            await self._patience.failed(repr(error))
+            await asyncio.sleep(self._patience.failed(repr(error)))
 
     async def _begin(self) -> tuple[int, Position]:
         """What the rows say at one moment under this lease."""
@@ -196,7 +196,7 @@ class Relay:
                 await self._lease.fence(conn)
                 stop = await store.stop(conn, self._market.id, error.kind, error.reason, str(error))
         except DISCONNECTED as away:
-            await self._patience.failed(repr(away))
+            await asyncio.sleep(self._patience.failed(repr(away)))
         else:
             self._market.stopped(stop)
 

@@ -1,11 +1,9 @@
 """How long to wait before trying again, and what to say about it.
 
-Keeps: that it does not work is said once, and once that it does again.
+Keeps: that something does not work is said once for each cause, and once that it does again.
 """
 
 from __future__ import annotations
-
-import asyncio
 
 from svc.kit.log import Logger
 
@@ -24,13 +22,13 @@ class Patience:
         self._pause_s = FIRST_PAUSE_S
         self._cause = ""
 
-    async def failed(self, cause: str) -> None:
-        """Waits, twice as long as the time before, up to LONGEST_PAUSE_S."""
+    def failed(self, cause: str) -> float:
+        """Seconds to wait after a failure; twice as many after the next, up to LONGEST_PAUSE_S."""
         if cause != self._cause:
             self._log.warning(f"{self._what}_waiting", market=self._market, cause=cause)
         self._cause = cause
         pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, LONGEST_PAUSE_S)
-        await asyncio.sleep(pause_s)
+        return pause_s
 
     def worked(self) -> None:
         """The last try worked."""
