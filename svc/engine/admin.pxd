@@ -153,6 +153,15 @@ cdef inline void set_group(State *s, const Command *c) noexcept nogil:
         put_group(s, c.account_id, c.stp_group)
 
 
+cdef inline void begin_version(State *s, const Command *c, bint is_alone) noexcept nogil:
+    # In the state alone: what follows stands in a segment of that version, and is not for this
+    # engine. A command behind it in its batch would be.
+    if not is_alone or c.version < <int64_t>s.semantic_version:
+        emit_order_rejected(s, INVALID_COMMAND, c)
+    else:
+        s.semantic_version = c.version
+
+
 cdef inline void expire_due(State *s) noexcept nogil:
     # An order is expired when now >= its expiry. Each expiry stands as a command of its own.
     cdef uint64_t first

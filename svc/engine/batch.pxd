@@ -6,7 +6,14 @@ order, the order's neighbours and level. Those of commands further down are fetc
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from svc.engine.admin cimport expire_due, mass_cancel, set_group, set_instrument, set_state
+from svc.engine.admin cimport (
+    begin_version,
+    expire_due,
+    mass_cancel,
+    set_group,
+    set_instrument,
+    set_state,
+)
 from svc.engine.auction cimport indicate
 from svc.engine.commands cimport (
     cancel_order,
@@ -30,7 +37,8 @@ cdef enum:
     LEVEL_AHEAD = 2
 
 
-cdef inline void dispatch(State *s, const Command *c) noexcept nogil:
+cdef inline void dispatch(State *s, const Command *c, uint64_t count) noexcept nogil:
+    # `count` is that of the batch.
     if c.kind == MOVE:
         move_order(s, c)
     elif c.kind == NEW:
@@ -51,6 +59,8 @@ cdef inline void dispatch(State *s, const Command *c) noexcept nogil:
         set_state(s, c)
     elif c.kind == GROUP:
         set_group(s, c)
+    elif c.kind == VERSION:
+        begin_version(s, c, count == 1)
     elif c.kind != ADVANCE_TIME:
         emit_order_rejected(s, INVALID_COMMAND, c)
 
@@ -95,7 +105,7 @@ cdef inline void apply_batch(State *s, const Command *commands, uint64_t count) 
     for i in range(count):
         look_ahead(s, &commands[i], count - i)
         first = s.event_count
-        dispatch(s, &commands[i])
+        dispatch(s, &commands[i], count)
         indicate(s, first)
         close_command(s, first)
     s.commands += count

@@ -18,7 +18,7 @@ from svc.engine.commands cimport find_book
 from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order
-from svc.engine.records cimport RECORD_BYTES, Command, Event
+from svc.engine.records cimport RECORD_BYTES, SEMANTIC_VERSION, Command, Event
 from svc.engine.restore cimport restore_state
 from svc.engine.running_hash cimport chain_record
 from svc.engine.state cimport (
@@ -112,6 +112,7 @@ cdef class Engine:
         )
         s.book_capacity = 16
         s.books = <Book *>slab_grow(NULL, 0, s.book_capacity * sizeof(Book))
+        s.semantic_version = SEMANTIC_VERSION
         s.order_high = s.level_high = s.node_high = s.extension_high = 1
 
     def __dealloc__(self):
@@ -195,6 +196,12 @@ cdef class Engine:
         """When something happens by time alone; None when nothing will."""
         cdef State *s = self._idle()
         return s.deadlines[0].expire_ns if s.deadline_count > 0 else None
+
+    @property
+    def semantic_version(self):
+        """That of the rules the next command is for; another than SEMANTIC_VERSION: not for these.
+        """
+        return self._idle().semantic_version
 
     @property
     def live_orders(self):

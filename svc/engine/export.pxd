@@ -13,7 +13,6 @@ from svc.engine.records cimport (
     MAX_INSTRUMENT_ID,
     RECORD_BYTES,
     RECORD_WORDS,
-    SEMANTIC_VERSION,
 )
 from svc.engine.running_hash cimport chain_record
 from svc.engine.state cimport SIDES, Book, Extension, Membership
@@ -43,7 +42,7 @@ cdef inline void export_market(const State *s, Sink *sink) noexcept nogil:
     cdef uint64_t words[RECORD_WORDS]
     memset(words, 0, RECORD_BYTES)
     words[0] = STATE_MARKET
-    words[1] = SEMANTIC_VERSION
+    words[1] = s.semantic_version
     words[2] = s.sequence
     words[3] = s.running_hash
     words[4] = <uint64_t>s.time_ns

@@ -25,7 +25,7 @@ from svc.engine.frames import (
 )
 from svc.engine.journal_reader import JournalError
 from svc.engine.packing import Packer
-from svc.engine.records import RECORD_BYTES
+from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION
 
 SEGMENT_BYTES = 64 << 20
 _Pair = tuple["Batch | None", "EventBatch"]
@@ -133,10 +133,11 @@ class Journal:
         """Returns when everything that was put is on the disk."""
         self.sync(self._put)
 
-    def rotate(self) -> SegmentHeader:
+    def rotate(self, semantic_version: int = SEMANTIC_VERSION) -> SegmentHeader:
         """Begins the next segment and returns its header; all that was put is on the disk."""
         self.sync_all()
         with self._writing:
+            self._position = replace(self._position, semantic_version=semantic_version)
             self._rotate()
         return self._head
 

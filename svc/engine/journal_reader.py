@@ -19,7 +19,7 @@ from svc.engine.frames import (
     frame_end,
     is_unwritten,
 )
-from svc.engine.records import FORMAT_VERSION, RECORD_BYTES, SEMANTIC_VERSION
+from svc.engine.records import FORMAT_VERSION, RECORD_BYTES
 
 _OLDEST_FORMAT = 1
 
@@ -93,12 +93,11 @@ class JournalReader:
             raise self._corrupt(str(damage), number, 0) from None
         if header.number != number:
             raise self._corrupt(f"the segment says it is number {header.number}", number, 0)
-        known = _OLDEST_FORMAT <= header.format_version <= FORMAT_VERSION
-        if not known or header.semantic_version != SEMANTIC_VERSION:
+        if not _OLDEST_FORMAT <= header.format_version <= FORMAT_VERSION:
             raise JournalError(
                 "JOURNAL_VERSION",
-                f"written by format {header.format_version}, semantics {header.semantic_version}; "
-                f"this engine reads {_OLDEST_FORMAT} to {FORMAT_VERSION}, {SEMANTIC_VERSION}",
+                f"written in format {header.format_version}; "
+                f"this engine reads {_OLDEST_FORMAT} to {FORMAT_VERSION}",
                 file=self._folder.file_name(number),
             )
         return header

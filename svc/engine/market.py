@@ -18,8 +18,14 @@ from svc.engine.frame_index import FrameIndex
 from svc.engine.frames import Frame, SegmentHeader
 from svc.engine.journal import SEGMENT_BYTES, Batch, EventBatch, Journal
 from svc.engine.journal_reader import JournalError
-from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES, Command, CommandKind
-from svc.engine.recovery import Recovered, recover
+from svc.engine.records import (
+    MAX_BATCH_COMMANDS,
+    RECORD_BYTES,
+    SEMANTIC_VERSION,
+    Command,
+    CommandKind,
+)
+from svc.engine.recovery import Recovered, other_version, recover
 from svc.engine.snapshot import Covered, save
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid
@@ -144,6 +150,7 @@ class Market:
             known = batches[: len(batches) - len(fresh)]
             outcomes = [Outcome(batch.number, self._engine.sequence, None) for batch in known]
             made = self._take(fresh)
+            self.end_version()
             mark = self._journal.mark
         outcomes += [
             Outcome(events.batch_number, events.first_sequence + events.count - 1, events)
@@ -259,6 +266,19 @@ class Market:
         with self._settled():
             return self._position(), self._engine.state_hash()
 
+    def end_version(self) -> None:
+        """Ends the log for this engine if a VERSION command has begun a later semantic version.
+
+        The next segment is of that version and begins with a snapshot, from which an engine that
+        has it goes on. Raises JournalError JOURNAL_VERSION when that is so.
+        """
+        version = self._engine.semantic_version
+        if version != SEMANTIC_VERSION:
+            head = self._journal.rotate(version)
+            save(self._folder, head, self._engine)
+            self._journal.close()
+            raise other_version(self._folder, head)
+
     def begin_snapshot(self) -> tuple[SegmentHeader, Engine]:
         """Begins a segment and returns its header with a copy of the state it goes on from.
 
@@ -341,9 +361,13 @@ class Market:
         if self._journal.unsynced > _MOST_UNSYNCED:
             self._journal.sync_all()
         time_ns = max(self._clock.unix_ns(), self._engine.time_ns)
-        made = [self._match(batch, time_ns) for batch in batches]
-        if batches and batches[-1].number:
-            self._last_batch, self._last_digest = batches[-1].number, batches[-1].digest
+        made = []
+        for batch in batches:
+            if self._engine.semantic_version != SEMANTIC_VERSION:
+                break
+            made.append(self._match(batch, time_ns))
+            if batch.number:
+                self._last_batch, self._last_digest = batch.number, batch.digest
         return made
 
     def _match(self, batch: Batch, time_ns: int) -> EventBatch:
@@ -369,8 +393,8 @@ def open_market(
 
     The folder is locked by the caller and stays so. `epoch` is that of the writer's lease; one
     below the journal's is refused. `report` gets a sentence about an unfinished end that was
-    dropped. Raises JournalError when the journal is damaged, foreign, or makes other events than
-    it holds.
+    dropped. Raises JournalError when the journal is damaged, foreign, of another semantic version,
+    or makes other events than it holds.
     """
     recovered = recover(folder, report)
     head = _next_head(recovered, market, epoch, new_log_id)
@@ -378,7 +402,9 @@ def open_market(
         folder.remove(recovered.unfinished)
     index = FrameIndex(folder, recovered.headers, recovered.end)
     journal = Journal(folder, head, index, segment_bytes)
-    return Market(recovered, journal, folder, clock, market)
+    opened = Market(recovered, journal, folder, clock, market)
+    opened.end_version()
+    return opened
 
 
 def _next_head(recovered: Recovered, market: int, epoch: int, new_log_id: bytes) -> SegmentHeader:

@@ -16,9 +16,9 @@ from svc.engine.folder import Folder
 from svc.engine.frame_index import Place
 from svc.engine.frames import NO_DIGEST, Frame, FrameType, SegmentHeader
 from svc.engine.journal_reader import JournalError, JournalReader
-from svc.engine.records import RECORD_BYTES, split_records
+from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION, split_records
 from svc.engine.replay import Diverged, Replay
-from svc.engine.snapshot import NOTHING_COVERED, Covered, Snapshot, newest
+from svc.engine.snapshot import NOTHING_COVERED, Covered, Snapshot, newest, save
 
 
 @dataclass(slots=True)
@@ -54,7 +54,8 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
     """Restores the newest snapshot, reads the journal behind it and regenerates its events.
 
     Without a snapshot that can be read it begins at the log's start. `report` gets a sentence about
-    whatever is dropped or passed over. Raises JournalError on any difference.
+    whatever is dropped or passed over. Raises JournalError on any difference, and JOURNAL_VERSION
+    where a segment of another semantic version would have to be replayed.
     """
     reader = JournalReader(folder, report)
     recovered = _begin(newest(folder, reader.headers, report))
@@ -62,6 +63,9 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
     replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
     waiting: deque[Frame] = deque()
     for header in reader.headers[max(recovered.covered.segment - 1, 0) :]:
+        if header.semantic_version != SEMANTIC_VERSION:
+            _leave(replay, folder, header, recovered.covered)
+            raise other_version(folder, header)
         _check_head(replay, folder, header)
         try:
             for place, frame in reader.frames(header.number, partial(_forward, replay, waiting)):
@@ -88,6 +92,26 @@ def _begin(snapshot: Snapshot | None) -> Recovered:
         last_digest=head.last_digest,
         covered=snapshot.covered,
     )
+
+
+def other_version(folder: Folder, header: SegmentHeader) -> JournalError:
+    """The refusal of a segment whose commands are for other rules than this engine's."""
+    return JournalError(
+        "JOURNAL_VERSION",
+        f"from segment {header.number} on the log is of semantic version "
+        f"{header.semantic_version}, this engine knows {SEMANTIC_VERSION}; no replay goes from one "
+        "to another, only a snapshot at the first segment of a version",
+        file=folder.file_name(header.number),
+    )
+
+
+def _leave(replay: Replay, folder: Folder, header: SegmentHeader, covered: Covered) -> None:
+    # A writer may have ended between the first segment of a later version and its snapshot. Only
+    # this engine can make that state.
+    is_begun_here = replay.engine.semantic_version == header.semantic_version
+    if is_begun_here and covered.segment != header.number:
+        _check_head(replay, folder, header)
+        save(folder, header, replay.engine)
 
 
 def _check_head(replay: Replay, folder: Folder, head: SegmentHeader) -> None:

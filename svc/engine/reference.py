@@ -13,7 +13,6 @@ from dataclasses import replace
 from svc.engine import running_hash
 from svc.engine.records import (
     RECORD_BYTES,
-    SEMANTIC_VERSION,
     Command,
     CommandKind,
     EventKind,
@@ -57,6 +56,7 @@ class ReferenceEngine(Auctions):
                 self._end(order, EventKind.ORDER_EXPIRED, Reason.EXPIRED)
                 self._indicate()
                 self._close_command()
+        self._is_alone = len(commands) == RECORD_BYTES
         for command in unpack_commands(commands):
             self._dispatch(command)
             self._indicate()
@@ -103,7 +103,7 @@ class ReferenceEngine(Auctions):
         ]
         records = [
             _MARKET_RECORD.pack(
-                1, SEMANTIC_VERSION, 0, self.sequence, self.running_hash, self.time_ns,
+                1, self.semantic_version, 0, self.sequence, self.running_hash, self.time_ns,
                 self.trades, len(self._books), len(self._orders), len(self._groups),
                 len(positions),
             )
@@ -133,6 +133,7 @@ class ReferenceEngine(Auctions):
             CommandKind.MASS_CANCEL: self._mass_cancel,
             CommandKind.STATE: self._set_state,
             CommandKind.GROUP: self._set_group,
+            CommandKind.VERSION: self._begin_version,
         }
         if command.kind in rules:
             rules[CommandKind(command.kind)](command)
@@ -193,6 +194,13 @@ class ReferenceEngine(Auctions):
         self._groups.pop(c.account_id, None)
         if c.stp_group:
             self._groups[c.account_id] = c.stp_group
+
+    def _begin_version(self, c: Command) -> None:
+        # In the state alone; what follows is not for this engine.
+        if not self._is_alone or c.version < self.semantic_version:
+            self._reject_new(c, Reason.INVALID_COMMAND)
+        else:
+            self.semantic_version = c.version
 
     def _mass_cancel(self, c: Command) -> None:
         self._cancel_matching(Reason.MASS_CANCEL, c.account_id, c.instrument_id, c.side)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from svc.engine import running_hash
 from svc.engine.records import (
     RECORD_BYTES,
+    SEMANTIC_VERSION,
     Command,
     Event,
     EventKind,
@@ -26,6 +27,7 @@ class EventLog:
         self.running_hash = 0
         self.time_ns = 0
         self.trades = 0
+        self.semantic_version = SEMANTIC_VERSION
         self._events: list[Event] = []
         self._frame = b""
 

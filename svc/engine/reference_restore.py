@@ -12,7 +12,7 @@ from svc.engine.records import InstrumentCommand, OrderType, split_records
 from svc.engine.reference import ReferenceEngine
 from svc.engine.reference_rules import Book, Indication, Order
 
-_MARKET = struct.Struct("<16xQQqq80x")
+_MARKET = struct.Struct("<8xI4xQQqq80x")
 _INSTRUMENT = struct.Struct("<xBBB4xIiqqqqIIqi4xqqq32x")
 _ORDER = struct.Struct("<xBBBBB2xIiqqqqqqqqqqq24x")
 _GROUP = struct.Struct("<16xqq96x")
@@ -38,7 +38,9 @@ class RestoredEngine(ReferenceEngine):
             self._books[instrument_id].positions[account_id] = lots
 
     def _restore_market(self, record: bytes) -> None:
-        self.sequence, self.running_hash, self.time_ns, self.trades = _MARKET.unpack(record)
+        (
+            self.semantic_version, self.sequence, self.running_hash, self.time_ns, self.trades,
+        ) = _MARKET.unpack(record)  # fmt: skip
 
     def _restore_group(self, record: bytes) -> None:
         account_id, group = _GROUP.unpack(record)

@@ -167,6 +167,7 @@ cdef inline uint64_t restore_state(
     cdef uint64_t at
     if count == 0 or words[0] & 0xFF != STATE_MARKET:
         return 0
+    s.semantic_version = <uint32_t>words[1]
     s.sequence = words[2]
     s.running_hash = words[3]
     s.time_ns = <int64_t>words[4]

@@ -93,8 +93,13 @@ def load(folder: Folder, number: int) -> Snapshot:
         engine = Engine.restored(records)
     except ValueError as error:
         raise _refused("SNAPSHOT_CORRUPT", str(error), folder, number) from None
-    found = (engine.state_hash(), engine.sequence, engine.running_hash, engine.time_ns)
-    if found != (state_hash, head.sequence, head.running_hash, head.time_ns):
+    found = (
+        engine.state_hash(), engine.semantic_version, engine.sequence, engine.running_hash,
+        engine.time_ns,
+    )  # fmt: skip
+    if found != (
+        state_hash, head.semantic_version, head.sequence, head.running_hash, head.time_ns,
+    ):  # fmt: skip
         why = "the state that is restored is not the one that the header describes"
         raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
     return Snapshot(head, engine, state_hash)

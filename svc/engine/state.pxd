@@ -241,6 +241,7 @@ cdef struct State:
     uint64_t running_hash
     int64_t trade_number
     int64_t time_ns
+    uint32_t semantic_version
     uint64_t commands
 
 

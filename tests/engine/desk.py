@@ -36,6 +36,10 @@ class AnyEngine(Protocol):
         """The best levels."""
         ...
 
+    def state_hash(self) -> int:
+        """Hash of the whole state."""
+        ...
+
     @property
     def next_deadline_ns(self) -> int | None:
         """The next expiry."""

@@ -254,7 +254,10 @@ class Flow:
             value = draw.choice([0, 1, 2, 3, 5, 128, 255])
             return command if small == "kind" else replace(command, **{small: value})
         if draw.random() < 0.2:
-            return replace(command, kind=draw.choice([0, 10, 11, 12, 255]))
+            kind = draw.choice([0, 10, 11, 12, 255])
+            # A later version would end the market: that has tests of its own.
+            version = min(command.version, 1) if kind == CommandKind.VERSION else command.version
+            return replace(command, kind=kind, version=version)
         if draw.random() < 0.2:
             return replace(command, instrument_id=draw.choice([0, 7, 65_535, 65_536, 2**32 - 1]))
         if draw.random() < 0.2:

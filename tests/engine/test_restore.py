@@ -90,6 +90,7 @@ STATE_FIELDS = {
         "event_capacity": "memory", "event_count": "only inside a batch", "sequence": "MARKET 16",
         "running_hash": "MARKET 24", "trade_number": "MARKET 40", "time_ns": "MARKET 32",
         "auctions": "the instruments' states", "commands": "of the object, not of the market",
+        "semantic_version": "MARKET 8",
     },
 }  # fmt: skip
 REFERENCE_FIELDS = {
