@@ -219,7 +219,8 @@ cdef inline void new_order(State *s, const Command *c) noexcept nogil:
         await_trigger(s, book_index, index)
         return
     enter(s, book_index, index, c.price, c.budget)
-    trigger_stops(s, book_index)
+    if s.books[book_index].traded_high != 0:
+        trigger_stops(s, book_index)
 
 
 cdef inline uint32_t named_order(
@@ -333,7 +334,8 @@ cdef inline void move_order(State *s, const Command *c) noexcept nogil:
         s.extensions[order.extension].expire_ns, 0,
     )
     enter(s, book_index, index, c.price, 0)
-    trigger_stops(s, book_index)
+    if s.books[book_index].traded_high != 0:
+        trigger_stops(s, book_index)
 
 
 cdef inline uint32_t retrigger_refusal(

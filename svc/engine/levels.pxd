@@ -3,9 +3,11 @@
 Invariant: a level is in its side's tree exactly while it holds an order, and `side.best` is the
 level of the greatest key. A wide price range costs nothing: only levels that exist take memory.
 Leaves are freed when they are empty and never merged (Johnson and Shasha 1993: free-at-empty).
+Inside a leaf levels stand in any order, found by a byte of their key's hash (Oukid and others 2016:
+fingerprinting): levels come and go all the time and are walked in order seldom.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from svc.engine.state cimport (
@@ -22,6 +24,46 @@ from svc.engine.state cimport (
     take_level,
     take_node,
 )
+
+
+cdef extern from *:
+    """
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    #endif
+    static inline uint8_t mark_of(int64_t key) {
+        return (uint8_t)((uint64_t)key * 0x9E3779B97F4A7C15ULL >> 56);
+    }
+    /* A bit for each of the 32 marks that is equal. */
+    static inline uint32_t marks_equal(const uint8_t *marks, uint8_t mark) {
+    #ifdef __SSE2__
+        __m128i wanted = _mm_set1_epi8((char)mark);
+        __m128i low = _mm_loadu_si128((const __m128i *)marks);
+        __m128i high = _mm_loadu_si128((const __m128i *)(marks + 16));
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, wanted))
+            | (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, wanted)) << 16;
+    #else
+        uint32_t equal = 0;
+        for (int i = 0; i < 32; i++) equal |= (uint32_t)(marks[i] == mark) << i;
+        return equal;
+    #endif
+    }
+    /* The place of the key in the leaf, 32 when it is not there. */
+    static inline uint32_t place_in_leaf(
+        const uint8_t *marks, const int64_t *keys, uint32_t count, int64_t key
+    ) {
+        uint32_t equal = marks_equal(marks, mark_of(key)) & (uint32_t)(((uint64_t)1 << count) - 1);
+        for (; equal != 0; equal &= equal - 1) {
+            uint32_t at = (uint32_t)__builtin_ctz(equal);
+            if (likely_(keys[at] == key)) return at;
+        }
+        return 32;
+    }
+    """
+    uint8_t mark_of(int64_t key) noexcept nogil
+    uint32_t place_in_leaf(
+        const uint8_t *marks, const int64_t *keys, uint32_t count, int64_t key
+    ) noexcept nogil
 
 
 cdef struct Path:
@@ -43,13 +85,6 @@ cdef inline uint32_t count_below(const int64_t *keys, int64_t key) noexcept nogi
     return <uint32_t>below
 
 
-cdef inline void prefetch_keys(const Node *node) noexcept nogil:
-    prefetch(&node.keys[0])
-    prefetch(&node.keys[NODE_KEYS // 4])
-    prefetch(&node.keys[NODE_KEYS // 2])
-    prefetch(&node.keys[3 * NODE_KEYS // 4])
-
-
 cdef inline uint32_t descend(
     const State *s, const Side *side, int64_t key, Path *path
 ) noexcept nogil:
@@ -63,15 +98,17 @@ cdef inline uint32_t descend(
         path.children[path.depth] = child
         path.depth += 1
         node = s.nodes[node].slots[child]
-        prefetch_keys(&s.nodes[node])
     return node
 
 
 cdef inline void prefetch_node(const Node *node) noexcept nogil:
-    prefetch_keys(node)
+    prefetch(&node.low)
+    prefetch(&node.keys[0])
+    prefetch(&node.keys[NODE_KEYS // 4])
+    prefetch(&node.keys[NODE_KEYS // 2])
+    prefetch(&node.keys[3 * NODE_KEYS // 4])
     prefetch(&node.slots[0])
     prefetch(&node.slots[NODE_KEYS // 2])
-    prefetch(&node.count)
 
 
 cdef inline uint32_t leaf_of(const State *s, const Side *side, int64_t key) noexcept nogil:
@@ -87,19 +124,19 @@ cdef inline uint32_t leaf_of(const State *s, const Side *side, int64_t key) noex
 cdef inline uint32_t leaf_at_hand(const State *s, const Side *side, int64_t key) noexcept nogil:
     # The leaf of the key if it is the one used last or the best one, 0 if it may be another.
     cdef const Node *node = &s.nodes[side.finger]
-    if side.finger != 0 and node.keys[0] <= key <= node.keys[node.count - 1]:
+    if side.finger != 0 and node.low <= key < node.high:
         return side.finger
-    return side.last if s.nodes[side.last].keys[0] <= key else 0
+    return side.last if s.nodes[side.last].low <= key else 0
 
 
-cdef inline void put_entry(Node *node, uint32_t at, int64_t key, uint32_t slot) noexcept nogil:
+cdef inline void put_entry(State *s, uint32_t leaf, int64_t key, uint32_t level) noexcept nogil:
     # Into a leaf that is not full.
-    cdef uint32_t behind = node.count - at
-    memmove(&node.keys[at + 1], &node.keys[at], behind * sizeof(int64_t))
-    memmove(&node.slots[at + 1], &node.slots[at], behind * sizeof(uint32_t))
-    node.keys[at] = key
-    node.slots[at] = slot
+    cdef Node *node = &s.nodes[leaf]
+    node.marks[node.count] = mark_of(key)
+    node.keys[node.count] = key
+    node.slots[node.count] = level
     node.count += 1
+    s.levels[level].leaf = leaf
 
 
 cdef inline void put_child(Node *node, uint32_t at, int64_t key, uint32_t child) noexcept nogil:
@@ -159,22 +196,64 @@ cdef inline void add_child(
     raise_root(s, side, key, child)
 
 
+cdef inline int64_t middle_key(const Node *node) noexcept nogil:
+    # The key with half of a full leaf's keys below it.
+    cdef int64_t keys[NODE_KEYS]
+    cdef int64_t key
+    cdef int i, at
+    for i in range(NODE_KEYS):
+        key = node.keys[i]
+        at = i
+        while at > 0 and keys[at - 1] > key:
+            keys[at] = keys[at - 1]
+            at -= 1
+        keys[at] = key
+    return keys[NODE_KEYS // 2]
+
+
+cdef inline int64_t split_key(const Node *node, int64_t key) noexcept nogil:
+    # Where to split a full leaf for a key: keys from there on go to the upper half. A book that
+    # only deepens or only rises leaves full leaves behind, not half-empty ones.
+    cdef int64_t least = node.keys[0]
+    cdef int64_t greatest = node.keys[0]
+    cdef int i
+    for i in range(1, NODE_KEYS):
+        least = min(least, node.keys[i])
+        greatest = max(greatest, node.keys[i])
+    if node.next == 0 and key > greatest:
+        return key
+    if node.prev == 0 and key < least:
+        return least
+    return middle_key(node)
+
+
+cdef inline void move_entries(State *s, uint32_t low, uint32_t high, int64_t start) noexcept nogil:
+    # Levels with keys from `start` on go from one leaf into the other.
+    cdef Node *node = &s.nodes[low]
+    cdef uint32_t count = node.count
+    cdef uint32_t i
+    cdef uint32_t kept = 0
+    for i in range(count):
+        if node.keys[i] >= start:
+            put_entry(s, high, node.keys[i], node.slots[i])
+            continue
+        node.marks[kept] = node.marks[i]
+        node.keys[kept] = node.keys[i]
+        node.slots[kept] = node.slots[i]
+        kept += 1
+    node.count = kept
+
+
 cdef inline void split_leaf(
-    State *s, Side *side, Path *path, uint32_t leaf, uint32_t at, int64_t key, uint32_t level
+    State *s, Side *side, Path *path, uint32_t leaf, int64_t key, uint32_t level
 ) noexcept nogil:
-    # A book that only deepens or only rises leaves full leaves behind, not half-empty ones.
     cdef uint32_t high = take_node(s)
     cdef Node *low_node = &s.nodes[leaf]
     cdef Node *high_node = &s.nodes[high]
-    cdef uint32_t start = NODE_KEYS // 2
-    cdef uint32_t i
-    if at == NODE_KEYS and low_node.next == 0:
-        start = NODE_KEYS
-    elif at == 0 and low_node.prev == 0:
-        start = 0
-    move_upper(low_node, high_node, start)
-    for i in range(high_node.count):
-        s.levels[high_node.slots[i]].leaf = high
+    cdef int64_t start = split_key(low_node, key)
+    high_node.low = start
+    high_node.high = low_node.high
+    low_node.high = start
     high_node.prev = leaf
     high_node.next = low_node.next
     if high_node.next != 0:
@@ -182,13 +261,9 @@ cdef inline void split_leaf(
     else:
         side.last = high
     low_node.next = high
-    if at < start or start == 0:
-        put_entry(low_node, at, key, level)
-        s.levels[level].leaf = leaf
-    else:
-        put_entry(high_node, at - start, key, level)
-        s.levels[level].leaf = high
-    add_child(s, side, path, high_node.keys[0], high)
+    move_entries(s, leaf, high, start)
+    put_entry(s, leaf if key < start else high, key, level)
+    add_child(s, side, path, start, high)
 
 
 cdef inline uint32_t make_level(
@@ -219,32 +294,34 @@ cdef inline uint32_t level_at(
         side.root = take_node(s)
         side.last = side.root
         side.height = 1
+        s.nodes[side.root].low = -KEY_SENTINEL
+        s.nodes[side.root].high = KEY_SENTINEL
     leaf = leaf_at_hand(s, side, key)
     if leaf == 0:
         leaf = descend(s, side, key, &path)
     side.finger = leaf
-    at = count_below(s.nodes[leaf].keys, key)
-    if at < s.nodes[leaf].count and s.nodes[leaf].keys[at] == key:
+    at = place_in_leaf(s.nodes[leaf].marks, s.nodes[leaf].keys, s.nodes[leaf].count, key)
+    if at < NODE_KEYS:
         return s.nodes[leaf].slots[at]
     level = make_level(s, book, which, key)
     if s.nodes[leaf].count < NODE_KEYS:
-        put_entry(&s.nodes[leaf], at, key, level)
-        s.levels[level].leaf = leaf
+        put_entry(s, leaf, key, level)
     else:
         descend(s, side, key, &path)
-        split_leaf(s, side, &path, leaf, at, key, level)
+        split_leaf(s, side, &path, leaf, key, level)
     side.levels += 1
     if side.best == 0 or key > s.levels[side.best].key:
         side.best = level
     return level
 
 
-cdef inline void take_entry(Node *node, uint32_t at) noexcept nogil:
-    cdef uint32_t behind = node.count - at - 1
-    memmove(&node.keys[at], &node.keys[at + 1], behind * sizeof(int64_t))
-    memmove(&node.slots[at], &node.slots[at + 1], behind * sizeof(uint32_t))
+cdef inline void take_entry(Node *node, int64_t key) noexcept nogil:
+    # The last one takes its place.
+    cdef uint32_t at = place_in_leaf(node.marks, node.keys, node.count, key)
     node.count -= 1
-    node.keys[node.count] = KEY_SENTINEL
+    node.marks[at] = node.marks[node.count]
+    node.keys[at] = node.keys[node.count]
+    node.slots[at] = node.slots[node.count]
 
 
 cdef inline void take_child(Node *node, uint32_t at) noexcept nogil:
@@ -262,7 +339,8 @@ cdef inline void take_child(Node *node, uint32_t at) noexcept nogil:
 
 
 cdef inline void drop_leaf(State *s, Side *side, Path *path, uint32_t leaf) noexcept nogil:
-    # Takes an empty leaf, and every parent that it empties, out of the tree.
+    # Takes an empty leaf, and every parent that it empties, out of the tree. Its keys then belong
+    # to the leaf before, or behind it where the whole branch was its parent's first.
     cdef Node *node = &s.nodes[leaf]
     cdef uint32_t gone = leaf
     cdef uint32_t root
@@ -272,7 +350,6 @@ cdef inline void drop_leaf(State *s, Side *side, Path *path, uint32_t leaf) noex
         s.nodes[node.next].prev = node.prev
     else:
         side.last = node.prev
-    give_node(s, leaf)
     while path.depth > 0:
         path.depth -= 1
         gone = path.nodes[path.depth]
@@ -280,11 +357,33 @@ cdef inline void drop_leaf(State *s, Side *side, Path *path, uint32_t leaf) noex
         if s.nodes[gone].count > 0:
             break
         give_node(s, gone)
+    if path.children[path.depth] > 0:
+        s.nodes[node.prev].high = node.high
+    else:
+        s.nodes[node.next].low = node.low
+    give_node(s, leaf)
     while side.height > 1 and s.nodes[side.root].count == 1:
         root = side.root
         side.root = s.nodes[root].slots[0]
         side.height -= 1
         give_node(s, root)
+
+
+cdef inline uint32_t greatest_below(const Node *node, int64_t key) noexcept nogil:
+    # The place of the greatest key below `key` in a leaf, NODE_KEYS when there is none.
+    cdef uint32_t at = NODE_KEYS
+    cdef int64_t greatest = -KEY_SENTINEL
+    cdef uint32_t i
+    for i in range(node.count):
+        if greatest < node.keys[i] < key:
+            greatest = node.keys[i]
+            at = i
+    return at
+
+
+cdef inline uint32_t best_level(const State *s, const Side *side) noexcept nogil:
+    cdef const Node *node = &s.nodes[side.last]
+    return node.slots[greatest_below(node, KEY_SENTINEL)] if side.last != 0 else 0
 
 
 cdef inline void drop_level(State *s, Side *side, uint32_t index) noexcept nogil:
@@ -293,7 +392,7 @@ cdef inline void drop_level(State *s, Side *side, uint32_t index) noexcept nogil
     cdef int64_t key = s.levels[index].key
     cdef uint32_t leaf = s.levels[index].leaf
     cdef Node *node = &s.nodes[leaf]
-    take_entry(node, count_below(node.keys, key))
+    take_entry(node, key)
     side.levels -= 1
     side.finger = leaf
     if node.count == 0:
@@ -307,30 +406,30 @@ cdef inline void drop_level(State *s, Side *side, uint32_t index) noexcept nogil
             descend(s, side, key, &path)
             drop_leaf(s, side, &path, leaf)
     if index == side.best:
-        side.best = s.nodes[side.last].slots[s.nodes[side.last].count - 1] if side.last != 0 else 0
+        side.best = best_level(s, side)
     give_level(s, index)
 
 
+# Where a walk from the best level to the worst stands.
 cdef struct Cursor:
     uint32_t leaf
-    uint32_t at
+    int64_t key
+
+
+cdef inline uint32_t next_level(const State *s, Cursor *cursor) noexcept nogil:
+    # The next worse level; 0 behind the last.
+    cdef uint32_t at
+    while cursor.leaf != 0:
+        at = greatest_below(&s.nodes[cursor.leaf], cursor.key)
+        if at < NODE_KEYS:
+            cursor.key = s.nodes[cursor.leaf].keys[at]
+            return s.nodes[cursor.leaf].slots[at]
+        cursor.leaf = s.nodes[cursor.leaf].prev
+    return 0
 
 
 cdef inline uint32_t first_level(const State *s, const Side *side, Cursor *cursor) noexcept nogil:
     # The best level; 0 when the side is empty.
     cursor.leaf = side.last
-    if cursor.leaf == 0:
-        return 0
-    cursor.at = s.nodes[cursor.leaf].count - 1
-    return s.nodes[cursor.leaf].slots[cursor.at]
-
-
-cdef inline uint32_t next_level(const State *s, Cursor *cursor) noexcept nogil:
-    # The next worse level; 0 behind the last.
-    if cursor.at == 0:
-        cursor.leaf = s.nodes[cursor.leaf].prev
-        if cursor.leaf == 0:
-            return 0
-        cursor.at = s.nodes[cursor.leaf].count
-    cursor.at -= 1
-    return s.nodes[cursor.leaf].slots[cursor.at]
+    cursor.key = KEY_SENTINEL
+    return next_level(s, cursor)

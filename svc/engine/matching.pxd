@@ -87,7 +87,8 @@ cdef inline Side *opposite_of(Book *book, const Order *order) noexcept nogil:
 
 cdef inline int64_t opposite_key(const Order *order, int64_t price) noexcept nogil:
     # Levels of the opposite side with at least this key are at `price` or better for the order.
-    return -price if side_of(order) == BUY else price
+    cdef int64_t sign = <int64_t>side_of(order) - BUY - 1
+    return (price ^ sign) - sign
 
 
 cdef inline bint would_take(

@@ -93,12 +93,10 @@ cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) no
     cdef Level *level = &s.levels[level_index]
     cdef Order *order = &s.orders[index]
     order.level = level_index
+    cdef uint32_t *before = &s.orders[level.tail].next if level.tail != 0 else &level.head
+    before[0] = index
     order.prev = level.tail
     order.next = 0
-    if level.tail != 0:
-        s.orders[level.tail].next = index
-    else:
-        level.head = index
     level.tail = index
     level.count += 1
     level.total += order.remaining
@@ -107,14 +105,10 @@ cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) no
 
 cdef inline void detach_order(State *s, Level *level, Order *order) noexcept nogil:
     # Out of the queue; the level stays, even when it is empty now.
-    if order.prev != 0:
-        s.orders[order.prev].next = order.next
-    else:
-        level.head = order.next
-    if order.next != 0:
-        s.orders[order.next].prev = order.prev
-    else:
-        level.tail = order.prev
+    cdef uint32_t *before = &s.orders[order.prev].next if order.prev != 0 else &level.head
+    cdef uint32_t *behind = &s.orders[order.next].prev if order.next != 0 else &level.tail
+    before[0] = order.next
+    behind[0] = order.prev
     level.count -= 1
     level.total -= order.remaining
     level.hidden -= order.remaining - visible_of(s, order)
@@ -135,11 +129,11 @@ cdef inline void rest_order(
 ) noexcept nogil:
     # To the back of its price.
     cdef Book *book = &s.books[book_index]
-    cdef uint32_t level
-    if side_of(&s.orders[index]) == BUY:
-        level = level_at(s, &book.sides[BIDS], book_index, BIDS, price)
-    else:
-        level = level_at(s, &book.sides[ASKS], book_index, ASKS, -price)
+    cdef uint32_t which = side_of(&s.orders[index]) - BUY
+    cdef int64_t sign = -<int64_t>which
+    cdef uint32_t level = level_at(
+        s, &book.sides[which], book_index, which, (price ^ sign) - sign
+    )
     show_peak(s, &s.orders[index])
     append_order(s, level, index)
 

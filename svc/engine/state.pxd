@@ -138,15 +138,19 @@ cdef struct Level:
     uint32_t side
     uint32_t leaf
 
-# A node of a side's B+-tree; unused keys hold KEY_SENTINEL. In a leaf `slots` are levels, in an
-# inner node children, and keys[i] is the least key below slots[i + 1].
+# A node of a side's B+-tree. An inner node's `slots` are children in order, keys[i] is the least
+# key below slots[i + 1], unused keys hold KEY_SENTINEL. A leaf's `slots` are levels in any order, a
+# byte of each key's hash is in `marks`, and its keys are those from `low` on and below `high`.
 cdef struct Node:
-    int64_t keys[NODE_KEYS]
-    uint32_t slots[NODE_KEYS]
+    int64_t low
+    int64_t high
+    uint8_t marks[NODE_KEYS]
     uint32_t count
     uint32_t prev
     uint32_t next
-    uint32_t reserved[13]
+    uint32_t reserved
+    int64_t keys[NODE_KEYS]
+    uint32_t slots[NODE_KEYS]
 
 # `finger` is the leaf in which a level was found, made or dropped last, 0 for none.
 cdef struct Side:
@@ -363,7 +367,9 @@ cdef inline Event *take_event(State *s) noexcept nogil:
 
 cdef inline int64_t price_of(const Level *level) noexcept nogil:
     # Bids and sell stops are keyed by price, asks and buy stops by its negative.
-    return level.key if level.side == BIDS or level.side == SELL_STOPS else -level.key
+    # Without a branch: half of all orders are on either side.
+    cdef int64_t sign = -<int64_t>(((level.side + 1) >> 1) & 1)
+    return (level.key ^ sign) - sign
 
 
 cdef inline void copy_slab(

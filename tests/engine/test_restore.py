@@ -53,7 +53,8 @@ STATE_FIELDS = {
     },
     "Node": {
         "keys": "the levels", "slots": "the levels", "count": "the levels", "prev": "the levels",
-        "next": "the levels", "reserved": "nothing",
+        "next": "the levels", "low": "the levels", "high": "the levels", "marks": "the levels",
+        "reserved": "nothing",
     },
     "Side": {
         "root": "the levels", "height": "the levels", "last": "the levels", "best": "the levels",
