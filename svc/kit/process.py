@@ -79,6 +79,8 @@ def _settle() -> None:
     # process for 70 ms each time; frozen it is never looked at again.
     gc.collect()
     gc.freeze()
+    # A batch makes thousands of objects that die with it, hardly any in a circle.
+    gc.set_threshold(20_000)
 
 
 def _ask(asked: asyncio.Future[None]) -> None:

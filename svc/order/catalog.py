@@ -28,6 +28,8 @@ REFRESH_S = 5.0
 """How often metadata is asked."""
 UNKNOWN_REFRESH_S = 1.0
 """An unknown symbol asks metadata before its time, but not more often than this."""
+NOT_FOUND_YET = frozenset(("UNKNOWN_SYMBOL", "INSTRUMENTS_NOT_KNOWN"))
+"""Reasons of `find` that `seek` may mend."""
 TIMEOUT_S = 2.0
 """How long metadata may take; then what is known goes on."""
 

@@ -55,12 +55,13 @@ def create(
 ) -> Create:
     """A new order. Raises what `terms.read` raises, UNKNOWN_SYMBOL, and the errors of `_key`.
 
-    Takes the request: its idempotency key is moved out of it. An expiry counts in microseconds.
+    Takes the request: its idempotency key is moved out of it, but for an unknown symbol. An expiry
+    counts in microseconds.
     """
     if not _plainly_valid(request):
         validate(request)
-    key = _key(request, header_key)
     instrument = catalog.find(request.symbol)
+    key = _key(request, header_key)
     expires_ns = 0
     if request.HasField("expires_at"):
         expires_ns = request.expires_at.ToNanoseconds()

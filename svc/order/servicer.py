@@ -75,8 +75,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         """A list."""
         caller = _caller(context)
         _refuse_header_key(context)
-        conversation = Conversation(self._intake, self._catalog, caller)
-        return order_pb2.SubmitOrdersResponse(results=await conversation.submit(request.items))
+        return await Conversation(self._intake, self._catalog, caller).submit(request.items)
 
     async def StreamOrders(
         self,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from order.v1 import order_pb2
 
 from svc.kit.errors import DomainError
 from svc.order import reading, wire
 from svc.order.asks import Ask
-from svc.order.catalog import Catalog
+from svc.order.catalog import NOT_FOUND_YET, Catalog
 from svc.order.intake import Intake
 from svc.order.reading import Caller
 
@@ -26,14 +26,19 @@ class Conversation:
         self._catalog = catalog
         self._caller = caller
 
-    async def submit(self, items: Iterable[order_pb2.OrderItem]) -> list[order_pb2.OrderItemResult]:
+    async def submit(self, items: Sequence[order_pb2.OrderItem]) -> order_pb2.SubmitOrdersResponse:
         """One result per item, in order; the items reach the log in their order."""
-        read = [await self._read(item) for item in items]
+        read = [self._read(item) for item in items]
+        for at, ask in enumerate(read):  # what is new is looked for, and read again
+            if isinstance(ask, DomainError) and ask.reason in NOT_FOUND_YET:
+                await self._catalog.seek(items[at].create.symbol)
+                read[at] = self._read(items[at])
         asks = [ask for ask in read if not isinstance(ask, DomainError)]
         results = iter(await self._intake.submit_many(asks) if asks else ())
-        return [
-            wire.item_result(ask if isinstance(ask, DomainError) else next(results)) for ask in read
-        ]
+        response = order_pb2.SubmitOrdersResponse()
+        for ask in read:
+            wire.add_result(response, ask if isinstance(ask, DomainError) else next(results))
+        return response
 
     async def follow(
         self, requests: AsyncIterator[order_pb2.StreamOrdersRequest]
@@ -51,17 +56,15 @@ class Conversation:
                 while len(items) < MOST_IN_FLIGHT and not arrived.empty():
                     items.append(arrived.get_nowait())
                 ended = items[-1] is None
-                results = await self.submit(item for item in items if item is not None)
-                if results:
-                    yield results
+                asked = [item for item in items if item is not None]
+                if asked:
+                    yield (await self.submit(asked)).results
             await reader
         finally:
             reader.cancel()
 
-    async def _read(self, item: order_pb2.OrderItem) -> Ask | DomainError:
+    def _read(self, item: order_pb2.OrderItem) -> Ask | DomainError:
         try:
-            if item.HasField("create"):
-                await self._catalog.seek(item.create.symbol)
             return reading.item(item, self._caller, self._catalog)
         except DomainError as error:
             return error

@@ -182,7 +182,7 @@ _DEFAULT = {
 _IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET)
 _PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 # Plain numbers for the comparisons that every order makes.
-_BUY, _LIMIT = int(Side.BUY), int(OrderType.LIMIT)
+_BUY, _LIMIT, _MARKET = int(Side.BUY), int(OrderType.LIMIT), int(OrderType.MARKET)
 _GTD, _FOK_BUDGET = int(TimeInForce.GTD), int(TimeInForce.FOK_BUDGET)
 _NO_SELF_TRADE_MODE = int(SelfTradeMode.NONE)
 _DEFAULT_BY_NUMBER = {int(k): int(v) for k, v in _DEFAULT.items()}
@@ -217,9 +217,10 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
     )
     if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, price_ticks)
-    for unserved in UNSERVED:
-        if unserved.asked(request):
-            raise _unserved(unserved, request)
+    if terms.type > _MARKET or terms.quote_units or request.display_quantity:
+        for unserved in UNSERVED:
+            if unserved.asked(request):
+                raise _unserved(unserved, request)
     return terms
 
 

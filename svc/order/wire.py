@@ -114,18 +114,19 @@ def add_cancel(
     order.instrument_id = instrument_id
 
 
-def item_result(result: Result) -> order_pb2.OrderItemResult:
-    """The result of one item of a list or stream."""
-    if isinstance(result, Answer):
-        return order_pb2.OrderItemResult(
-            order_id=ids.to_uuid(result.order_id),
-            status=result.status,  # type: ignore[arg-type]
+def add_result(response: order_pb2.SubmitOrdersResponse, result: Result) -> None:
+    """Adds the result of one item."""
+    if isinstance(result, DomainError):
+        refused = order_pb2.OrderItemResult(
+            order_id=result.metadata.get(ORDER_ID, ""),
+            status=result.metadata.get(STATUS),
+            error=item_error(result),
         )
-    return order_pb2.OrderItemResult(
-        order_id=result.metadata.get(ORDER_ID, ""),
-        status=result.metadata.get(STATUS),
-        error=item_error(result),
-    )
+        response.results.append(refused)
+    else:
+        item = response.results.add()
+        item.order_id = ids.to_uuid(result.order_id)
+        item.status = result.status  # type: ignore[assignment]
 
 
 def item_error(error: DomainError) -> order_pb2.ItemError:
