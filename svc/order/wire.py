@@ -13,7 +13,7 @@ from wallet.v1 import wallet_pb2
 from svc.kit import ids
 from svc.kit.errors import DomainError
 from svc.order import admission
-from svc.order.asks import Answer, Create, Result
+from svc.order.asks import Create, Result
 from svc.order.terms import Side
 
 DIGEST_BYTES = 16
