@@ -10,7 +10,7 @@ import grpc
 from engine.v1 import engine_pb2_grpc
 
 from svc.engine.config import EngineSettings
-from svc.engine.folder import Folder
+from svc.engine.folder import Folder, FolderLocked
 from svc.engine.market import Market, open_market
 from svc.engine.servicer import EngineServicer
 from svc.engine.writer import Figures, MarketWriter
@@ -22,6 +22,7 @@ from svc.kit.service import Check, Service
 from svc.topology import MARKET
 
 LOG_ID_BYTES = 16
+_LOCK_RETRY_S = 0.05
 
 log = get_logger("engine")
 
@@ -79,7 +80,7 @@ class EngineService:
             database, f"market-{MARKET}", self._settings.instance, self._runtime.address
         )
         epoch = await self._lease.acquire()
-        self._folder.lock()
+        await self._lock_folder(self._lease)
         market = await asyncio.to_thread(self._recover, epoch)
         self._writer = MarketWriter(
             market,
@@ -93,6 +94,23 @@ class EngineService:
         self._spawn(self._writer.snapshots.keep())
         self._spawn(self._watch(self._lease))
         log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)
+
+    async def _lock_folder(self, held: Lease) -> None:
+        # A writer that was paused has lost its lease, and the lock goes when its process does: it
+        # may append until then, which is read afterwards, and nothing later.
+        told = False
+        while True:
+            try:
+                self._folder.lock()
+            except FolderLocked as error:
+                if held.lost.is_set():
+                    raise LeaseLost(f"market-{MARKET}", held.epoch, str(error)) from None
+                if not told:
+                    log.warning("journal_still_locked", market=MARKET, detail=str(error))
+                told = True
+                await asyncio.sleep(_LOCK_RETRY_S)
+            else:
+                return
 
     def _recover(self, epoch: int) -> Market:
         return open_market(
