@@ -24,6 +24,7 @@ from svc.engine.market import Market
 from svc.engine.recovery import Recovered, recover
 from svc.engine.snapshot import load
 from svc.kit.clock import FakeClock
+from svc.kit.errors import DomainError
 from tests.engine.flows import SECOND_NS, START_NS
 from tests.engine.lossy import a_market, flow_batches
 
@@ -120,6 +121,29 @@ def test_a_market_goes_on_while_its_snapshot_is_written(tmp_path: Path) -> None:
     assert market.status().covered == covered
     assert market.status().unsaved_commands == sum(len(b.commands) // 128 for b in batches[20:])
     assert told(a_market(Folder(tmp_path), epoch=2)) == told(market)
+
+
+def test_what_stands_before_a_snapshot_is_still_read_when_somebody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.frame_index._MOST_LOADED", 2)
+    market = run(tmp_path, 6, snapshots=range(3, 60, 4))
+    batches = list(market.events_after(0))
+    whole = b"".join(events.records for events in batches)
+    again = a_market(Folder(tmp_path), epoch=2)
+    assert again.status().covered.segment > 10
+    draw = random.Random(6)
+    for sequence in (0, *draw.sample(range(len(whole) // 128), 60)):
+        found = b"".join(events.records for events in again.events_after(sequence))
+        assert found == whole[sequence * 128 :]
+    sent = list(flow_batches(6, 60))
+    for batch in draw.sample(sent, len(sent)):
+        (outcome,) = again.submit([batch])
+        assert outcome.is_duplicate
+        with pytest.raises(DomainError, match="another digest"):
+            again.submit([replace(batch, digest=bytes(16))])
+    again.submit([replace(sent[5], number=len(sent) + 1)])
+    assert b"".join(events.records for events in again.events_after(0))[: len(whole)] == whole
 
 
 def test_only_the_newest_snapshots_are_kept(tmp_path: Path) -> None:

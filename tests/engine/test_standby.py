@@ -16,6 +16,7 @@ import grpc
 import pytest
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 
+from svc.engine.folder import Folder
 from svc.kit.client import dial
 from svc.kit.database import Target, open_database
 from svc.kit.errors import from_rpc
@@ -33,6 +34,7 @@ class Running:
     process: asyncio.subprocess.Process
     stub: engine_pb2_grpc.EngineServiceAsyncStub
     identity: Identity
+    operator: Identity
     acknowledged: list[int] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -40,6 +42,12 @@ class Running:
         """Where its log stands; AioRpcError from a standby."""
         return await self.stub.GetStatus(
             engine_pb2.GetStatusRequest(market=1), metadata=self.identity.metadata()
+        )
+
+    async def statistics(self) -> engine_pb2.GetStatisticsResponse:
+        """What an operator sees."""
+        return await self.stub.GetStatistics(
+            engine_pb2.GetStatisticsRequest(market=1), metadata=self.operator.metadata()
         )
 
     async def led(self) -> engine_pb2.GetStatusResponse:
@@ -128,7 +136,8 @@ async def start(
         )  # fmt: skip
         channels.append(dial(f"127.0.0.1:{port}"))
         stub = engine_pb2_grpc.EngineServiceStub(channels[-1])
-        running.append(Running(process, stub, load_identity(secrets, "order")))
+        order, operator = (load_identity(secrets, name) for name in ("order", "mesh"))
+        running.append(Running(process, stub, order, operator))
         return running[-1]
 
     yield started
@@ -225,3 +234,22 @@ async def test_a_writer_that_was_paused_appends_nothing_that_its_successor_does_
             await submitting
         assert await primary.process.wait() != 0
         await go_on(standby, primary)
+
+
+async def test_a_clean_stop_leaves_a_snapshot_and_the_next_start_begins_with_it(
+    start: Start, tmp_path: Path
+) -> None:
+    async with asyncio.timeout(90):
+        first = await start("a")
+        await first.led()
+        await first.submit(range(1, 101))
+        first.process.terminate()
+        assert await first.process.wait() == 0
+        assert len(Folder(tmp_path / "journal" / "market-1").snapshots()) == 1
+        second = await start("b")
+        assert (await second.led()).last_number == 100
+        found = await second.statistics()
+        assert (found.commands, found.live_orders) == (0, 99)
+        assert found.covered.last_number == 100
+        await second.submit(range(95, ORDERS + 1))
+        assert_gapless(await second.events())
