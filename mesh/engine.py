@@ -1,4 +1,4 @@
-"""`mesh engine`: the matching engine by itself, without any server."""
+"""`mesh engine`: the matching engine by itself, and what operators ask the one that runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import time
 from pathlib import Path
 
 import click
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc
 
+from mesh.operator import ask, show_json
+from mesh.options import home_option
 from svc.engine.book import Engine
 from svc.engine.command_file import (
     JSON_SUFFIX,
@@ -16,11 +20,12 @@ from svc.engine.command_file import (
     event_lines,
     read_commands,
 )
+from svc.topology import MARKET
 
 
 @click.group()
 def command() -> None:
-    """The matching engine by itself."""
+    """Run the matching engine by itself, or ask the one of a running installation."""
 
 
 @command.command()
@@ -65,6 +70,30 @@ def run(file: Path, events: Path | None, size: int, *, as_json: bool) -> None:
         return
     for name, value in told.items():
         click.echo(f"{name:>15} {value:,}" if isinstance(value, int) else f"{name:>15} {value}")
+
+
+@command.command()
+@home_option
+def snapshot(home: Path) -> None:
+    """Take a snapshot of the market now; prints what it covers once it is verified."""
+
+    async def work(channel: grpc.aio.Channel) -> engine_pb2.TakeSnapshotResponse:
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
+        return await stub.TakeSnapshot(engine_pb2.TakeSnapshotRequest(market=MARKET))
+
+    show_json(ask(home, "engine", work))
+
+
+@command.command()
+@home_option
+def statistics(home: Path) -> None:
+    """What the market's engine has done and holds, and what its newest snapshot covers."""
+
+    async def work(channel: grpc.aio.Channel) -> engine_pb2.GetStatisticsResponse:
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
+        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
+
+    show_json(ask(home, "engine", work))
 
 
 def _write(path: Path, parts: list[bytes]) -> None:
