@@ -86,6 +86,9 @@ class Cancel:
 
     account_id: int
     order_id: int
+    """0: no open order has the name; an answer under the key may still be known."""
+    name: str
+    """The order as the caller named it."""
     key: Key | None
     trace_id: str
     deadline_s: float | None

@@ -247,7 +247,8 @@ def _placed(create: Create, commands: _Commands) -> Result:
 
 def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Result:
     if order is None or order.account_id != cancel.account_id:
-        return unknown_order(cancel.order_id)
+        message = f"There is no order {cancel.name}."
+        return not_found("UNKNOWN_ORDER", message, **{wire.ORDER_ID: cancel.name})
     if order.status not in LIVE:
         return not_live(order)
     if order.status in CANCELABLE and order.order_id not in commands.canceled:
@@ -255,12 +256,6 @@ def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Resul
         wire.add_cancel(batch, order.order_id, order.account_id, order.instrument_id)
         commands.canceled.add(order.order_id)
     return Answer(order.order_id, Status.CANCEL_PENDING)
-
-
-def unknown_order(order_id: int) -> DomainError:
-    """There is no such order, or it is another account's."""
-    text = ids.to_uuid(order_id)
-    return not_found("UNKNOWN_ORDER", f"There is no order {text}.", **{wire.ORDER_ID: text})
 
 
 def not_live(order: Named) -> DomainError:

@@ -78,6 +78,13 @@ class Page:
     next_cursor: str
 
 
+def _open_order_id(account_id: int, named: str) -> Select[tuple[int]]:
+    return select(open_orders.c.order_id).where(
+        open_orders.c.account_id == account_id,
+        open_orders.c.client_order_id == named.removeprefix(CLIENT_ID_PREFIX),
+    )
+
+
 class Queries:
     """Reads on connections of their own, so that no list holds up an order."""
 
@@ -92,12 +99,7 @@ class Queries:
         Raises UNKNOWN_ORDER.
         """
         if named.startswith(CLIENT_ID_PREFIX):
-            client_id = named.removeprefix(CLIENT_ID_PREFIX)
-            chosen = select(open_orders.c.order_id).where(
-                open_orders.c.account_id == account_id,
-                open_orders.c.client_order_id == client_id,
-            )
-            is_it = orders.c.id == chosen.scalar_subquery()
+            is_it = orders.c.id == _open_order_id(account_id, named).scalar_subquery()
         else:
             try:
                 is_it = orders.c.id == ids.from_uuid(named)
@@ -111,6 +113,11 @@ class Queries:
         if not rows:
             raise not_found("UNKNOWN_ORDER", f"There is no order {named}.", orderId=named)
         return rows[0]
+
+    async def open_order_id(self, account_id: int, named: str) -> int:
+        """The account's open order of the name client:<id>; 0: there is none."""
+        rows = await self._fetch(_open_order_id(account_id, named))
+        return int(rows[0]["order_id"]) if rows else 0
 
     async def orders(
         self,

@@ -78,12 +78,22 @@ def create(
     )
 
 
-def cancel(request: order_pb2.CancelOrderRequest, caller: Caller, header_key: str = "") -> Cancel:
-    """A cancel. Raises INVALID_ORDER_ID, INVALID_FIELD, and the errors of `_key`."""
+def cancel(
+    request: order_pb2.CancelOrderRequest,
+    caller: Caller,
+    header_key: str = "",
+    order_id: int | None = None,
+) -> Cancel:
+    """A cancel. Raises INVALID_ORDER_ID, INVALID_FIELD, and the errors of `_key`.
+
+    `order_id`: of an order that the request names by the caller's own id.
+    """
     validate(request)
     key = _key(request, header_key)
-    order_id = order_id_of(request.order_id)
-    return Cancel(caller.account_id, order_id, key, caller.trace_id, caller.deadline_s)
+    name = request.order_id
+    if order_id is None:
+        order_id = order_id_of(name)
+    return Cancel(caller.account_id, order_id, name, key, caller.trace_id, caller.deadline_s)
 
 
 def item(request: order_pb2.OrderItem, caller: Caller, catalog: Catalog) -> Ask:

@@ -58,10 +58,10 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     ) -> order_pb2.CancelOrderResponse:
         """One cancel."""
         caller = _caller(context)
+        order_id = None
         if request.order_id.startswith(CLIENT_ID_PREFIX):
-            row = await self._queries.order(caller.account_id, request.order_id)
-            request.order_id = ids.to_uuid(row["id"])
-        ask = reading.cancel(request, caller, _header_key(context))
+            order_id = await self._queries.open_order_id(caller.account_id, request.order_id)
+        ask = reading.cancel(request, caller, _header_key(context), order_id)
         answer = await self._answer(ask, context)
         return order_pb2.CancelOrderResponse(
             order_id=ids.to_uuid(answer.order_id),

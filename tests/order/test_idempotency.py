@@ -132,6 +132,21 @@ async def test_a_cancel_has_a_key_as_well(desk: Exchange) -> None:
     assert (await refused(trader.cancel(placed))).reason == "ORDER_NOT_LIVE"
 
 
+async def test_a_cancel_by_the_client_s_own_id_has_its_answer_after_the_order_is_gone(
+    desk: Exchange,
+) -> None:
+    trader = await desk.trader()
+    mine = limit(price="50000", client_order_id="mine")
+    placed = await trader.place(mine)
+    first = await trader.cancel("client:mine", key="once")
+    await trader.until(placed, "CANCELED")
+    another = await trader.place(mine)
+    assert await trader.cancel("client:mine", key="once") == first
+    assert (await trader.until(another, "ACCEPTED")).order_id == another
+    error = await refused(trader.cancel("client:yours", key="twice"))
+    assert (error.reason, error.metadata) == ("UNKNOWN_ORDER", {"orderId": "client:yours"})
+
+
 async def test_a_client_order_id_is_unique_among_open_orders_only(desk: Exchange) -> None:
     trader, other = await desk.trader(), await desk.trader()
     mine = limit(price="50000", client_order_id="mine")
