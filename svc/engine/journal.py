@@ -72,7 +72,8 @@ class Journal:
         self._index = index
         self._segment_bytes = segment_bytes
         self._head = head
-        self._position = head
+        self._last_events: EventBatch | None = None
+        self._last_batch: Batch | None = None
         self._failed = False
         self._descriptor = -1
         self._bytes = 0
@@ -137,8 +138,7 @@ class Journal:
         """Begins the next segment and returns its header; all that was put is on the disk."""
         self.sync_all()
         with self._writing:
-            self._position = replace(self._position, semantic_version=semantic_version)
-            self._rotate()
+            self._rotate(semantic_version)
         return self._head
 
     def events_from(self, sequence: int) -> Iterator[Frame]:
@@ -161,38 +161,49 @@ class Journal:
         self._bytes = HEADER_BYTES
         self._index.begin(self._head)
 
-    def _rotate(self) -> None:
+    def _rotate(self, semantic_version: int) -> None:
         # All that stands in the segment is synced.
         self._refuse_if_failed()
         self._folder.close(self._descriptor)
+        head, events, batch = self._head, self._last_events, self._last_batch
+        if events is not None:
+            head = replace(
+                head, sequence=events.first_sequence + events.count - 1,
+                running_hash=events.running_hash, time_ns=events.time_ns,
+            )  # fmt: skip
+        if batch is not None:
+            head = replace(head, last_batch=batch.number, last_digest=batch.digest)
         self._head = replace(
-            self._position, number=self._head.number + 1, previous_bytes=self._bytes
-        )
+            head, number=head.number + 1, previous_bytes=self._bytes,
+            semantic_version=semantic_version,
+        )  # fmt: skip
         self._open_segment()
 
     def _append(self, pairs: list[_Pair]) -> None:
         # All that stands in the segment is synced: each append waits for the disk.
         self._refuse_if_failed()
         if self._bytes >= self._segment_bytes:
-            self._rotate()
+            self._rotate(self._head.semantic_version)
         frames, lengths = self._packer.group(pairs, self.epoch, self._bytes)
         self._guarded(lambda: self._folder.append(self._descriptor, [frames]))
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
         self._note(pairs, lengths)
-        self._position = _after(self._position, pairs)
         self._synced += len(pairs)
 
     def _note(self, pairs: list[_Pair], lengths: list[int]) -> None:
-        # Where the frames of what was appended stand.
+        # Where the frames of what was appended stand, and where the log ends.
         following = iter(lengths)
         for batch, events in pairs:
             number, first = events.batch_number, events.first_sequence
             if batch is not None:
+                if number:
+                    self._last_batch = batch
                 self._index.add(self._bytes, FrameKey(FrameType.COMMANDS, 1, number, 0))
                 self._bytes += next(following)
             key = FrameKey(FrameType.EVENTS, events.count, number, first)
             self._index.add(self._bytes, key)
             self._bytes += next(following)
+            self._last_events = events
 
     def _refuse_if_failed(self) -> None:
         if self._failed:
@@ -220,16 +231,3 @@ class Journal:
             raise JournalError(
                 "JOURNAL_CORRUPT", str(damage), file=file, offset=place.offset
             ) from None
-
-
-def _after(position: SegmentHeader, pairs: list[_Pair]) -> SegmentHeader:
-    # Where the log stands behind them.
-    events = pairs[-1][1]
-    position = replace(
-        position, sequence=events.first_sequence + events.count - 1,
-        running_hash=events.running_hash, time_ns=events.time_ns,
-    )  # fmt: skip
-    for batch, _ in reversed(pairs):
-        if batch is not None and batch.number:
-            return replace(position, last_batch=batch.number, last_digest=batch.digest)
-    return position

@@ -197,18 +197,19 @@ cdef inline void add_child(
 
 
 cdef inline int64_t middle_key(const Node *node) noexcept nogil:
-    # The key with half of a full leaf's keys below it.
-    cdef int64_t keys[NODE_KEYS]
-    cdef int64_t key
-    cdef int i, at
+    # A key of a full leaf with a third of the keys at least on either side: the first one found,
+    # for one in three is such a key and sorting them costs more than the split.
+    cdef int64_t key = node.keys[0]
+    cdef uint64_t below
+    cdef int i, k
     for i in range(NODE_KEYS):
         key = node.keys[i]
-        at = i
-        while at > 0 and keys[at - 1] > key:
-            keys[at] = keys[at - 1]
-            at -= 1
-        keys[at] = key
-    return keys[NODE_KEYS // 2]
+        below = 0
+        for k in range(NODE_KEYS):
+            below += <uint64_t>(node.keys[k] - key) >> 63
+        if NODE_KEYS // 3 <= below <= NODE_KEYS - NODE_KEYS // 3:
+            break
+    return key
 
 
 cdef inline int64_t split_key(const Node *node, int64_t key) noexcept nogil:
@@ -217,6 +218,8 @@ cdef inline int64_t split_key(const Node *node, int64_t key) noexcept nogil:
     cdef int64_t least = node.keys[0]
     cdef int64_t greatest = node.keys[0]
     cdef int i
+    if node.next != 0 and node.prev != 0:
+        return middle_key(node)
     for i in range(1, NODE_KEYS):
         least = min(least, node.keys[i])
         greatest = max(greatest, node.keys[i])

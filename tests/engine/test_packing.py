@@ -16,8 +16,7 @@ from svc.engine.packing import Packer, unpack
 from svc.engine.recovery import recover
 from tests.engine.lossy import a_market, flow_batches
 
-words = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1))
-records = st.lists(st.lists(words, min_size=16, max_size=16), min_size=1, max_size=20)
+rows_of_16 = st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=12)
 
 
 def pack(plain: bytes, *, events: bool) -> bytes:
@@ -28,8 +27,15 @@ def pack(plain: bytes, *, events: bool) -> bytes:
     return frames[HEADER_BYTES : lengths[0]]
 
 
-def as_bytes(rows: list[list[int]]) -> bytes:
-    return b"".join(word.to_bytes(8, "little") for row in rows for word in row)
+def as_bytes(rows: list[bytes]) -> bytes:
+    """A record of a row: a word for each of its bytes, small ones and ones of every length."""
+    return b"".join(a_word(byte).to_bytes(8, "little") for row in rows for byte in row)
+
+
+def a_word(byte: int) -> int:
+    if byte < 100:
+        return byte % 3
+    return byte * 0x9E3779B97F4A7C15 % 2**64 >> byte % 60
 
 
 def assert_comes_back(plain: bytes, *, events: bool) -> None:
@@ -41,13 +47,13 @@ def assert_comes_back(plain: bytes, *, events: bool) -> None:
     assert unpack(packed, len(plain) // 128, events) == plain
 
 
-@given(rows=records, events=st.booleans())
-def test_packed_records_come_back_as_they_were(rows: list[list[int]], *, events: bool) -> None:
+@given(rows=rows_of_16, events=st.booleans())
+def test_packed_records_come_back_as_they_were(rows: list[bytes], *, events: bool) -> None:
     assert_comes_back(as_bytes(rows), events=events)
 
 
-@given(rows=records, events=st.booleans())
-def test_records_that_repeat_come_back_too(rows: list[list[int]], *, events: bool) -> None:
+@given(rows=rows_of_16, events=st.booleans())
+def test_records_that_repeat_come_back_too(rows: list[bytes], *, events: bool) -> None:
     assert_comes_back(as_bytes(rows) * 9, events=events)
 
 
