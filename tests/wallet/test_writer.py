@@ -178,10 +178,11 @@ async def test_funds_of_a_batch_are_spent_in_it_and_lost_with_it(
 
 
 async def test_a_standby_names_the_leader(migrated_url: str) -> None:
-    async with writing(migrated_url, "one") as one, writing(migrated_url, "two") as two:
+    async with writing(migrated_url, "one") as one:
         await leads(one)
-        error = await failure(two, ops.ReadPosition(MARKET))
-        assert (error.reason, error.metadata) == (NOT_LEADER, {"leader": "one:1"})
+        async with writing(migrated_url, "two") as two:
+            error = await failure(two, ops.ReadPosition(MARKET))
+            assert (error.reason, error.metadata) == (NOT_LEADER, {"leader": "one:1"})
 
 
 async def test_a_writer_whose_lease_ran_out_commits_nothing_more(
