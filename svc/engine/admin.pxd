@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
 from svc.engine.auction cimport indicate, uncross
-from svc.engine.commands cimport find_book
+from svc.engine.commands cimport MAX_TICKS, find_book
 from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
 from svc.engine.groups cimport put_group
 from svc.engine.matching cimport put_state
@@ -21,10 +21,8 @@ cdef enum:
 
 cdef extern from *:
     """
-    #define MAX_TICKS ((int64_t)1000000000000000)
     #define MAX_LOTS ((int64_t)1000000000000000)
     """
-    const int64_t MAX_TICKS
     const int64_t MAX_LOTS
 
 cdef struct Victim:

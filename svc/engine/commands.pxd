@@ -31,7 +31,7 @@ from svc.engine.queue cimport (
     unlink_order,
 )
 from svc.engine.records cimport *
-from svc.engine.stops cimport await_trigger, is_through, trigger_stops
+from svc.engine.stops cimport await_trigger, is_through, sleeps, trigger_stops
 from svc.engine.state cimport (
     Book,
     Extension,
@@ -42,8 +42,16 @@ from svc.engine.state cimport (
     unlikely,
 )
 
+from svc.engine.trailing cimport WHOLE_BPS, followed, is_trailing
+
 cdef enum:
     MAX_ORDERS = 134217728
+
+cdef extern from *:
+    """
+    #define MAX_TICKS ((int64_t)1000000000000000)
+    """
+    const int64_t MAX_TICKS
 
 
 cdef inline Book *find_book(State *s, uint32_t instrument_id) noexcept nogil:
@@ -63,7 +71,7 @@ cdef inline bint is_shape_known(const Command *c) noexcept nogil:
         and STP_NONE <= c.stp_mode <= DECREMENT_AND_CANCEL
         and (c.flags & ~(FLAG_POST_ONLY | FLAG_REDUCE_ONLY)) == 0
         and c.version > 0
-        and (c.trail_offset | c.new_order_id | c.stp_group) == 0
+        and (c.new_order_id | c.stp_group) == 0
     )
 
 
@@ -92,6 +100,15 @@ cdef inline bint is_market_consistent(const Command *c) noexcept nogil:
     return c.tif == IOC or c.tif == FOK
 
 
+cdef inline bint is_trail_consistent(const Command *c) noexcept nogil:
+    # The distance of a trailing stop, and an activation price that lies before its trigger.
+    if c.activation < 0 or c.trail_offset == 0 or not -WHOLE_BPS < c.trail_offset <= MAX_TICKS:
+        return False
+    if c.activation == 0:
+        return True
+    return c.activation < c.trigger if c.side == BUY else c.activation > c.trigger
+
+
 cdef inline bint is_consistent(const Command *c) noexcept nogil:
     # Fields that say the same thing agree, and those that do not apply are zero.
     cdef bint may_rest = c.tif == GTC or c.tif == GTD
@@ -103,6 +120,9 @@ cdef inline bint is_consistent(const Command *c) noexcept nogil:
         return False
     if c.flags & FLAG_REDUCE_ONLY and c.tif == FOK:
         return False
+    if c.trail_offset != 0 or c.activation != 0:
+        if not is_stop(c) or not is_trail_consistent(c):
+            return False
     if is_stop(c) != (c.trigger != 0) or c.trigger < 0 or (is_stop(c) and c.flags & FLAG_POST_ONLY):
         return False
     if c.order_type == MARKET or c.order_type == STOP_MARKET:
@@ -164,6 +184,8 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
         return PRICE_OUT_OF_RANGE
     if c.trigger != 0 and (c.trigger < book.min_ticks or c.trigger > book.max_ticks):
         return PRICE_OUT_OF_RANGE
+    if c.activation != 0 and (c.activation < book.min_ticks or c.activation > book.max_ticks):
+        return PRICE_OUT_OF_RANGE
     if c.tif == GTD and c.expire_ns <= s.time_ns:
         return EXPIRED
     if unlikely(s.live_orders >= MAX_ORDERS):
@@ -171,8 +193,18 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
     if c.flags & FLAG_POST_ONLY and would_new_take(s, c):
         return POST_ONLY_WOULD_TAKE
     if c.trigger != 0 and is_through(book, c.side, c.trigger):
-        return STOP_WOULD_TRIGGER
+        return STOP_WOULD_TRIGGER if not sleeps(book, c.side, c.activation) else 0
     return 0
+
+
+cdef inline void set_trail(
+    const Book *book, const Command *c, Extension *extension
+) noexcept nogil:
+    extension.trail_offset = c.trail_offset
+    if sleeps(book, c.side, c.activation):
+        extension.activation = c.activation
+    elif book.last_price != 0:
+        extension.trigger = followed(c.side, c.trail_offset, c.trigger, book.last_price)
 
 
 cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
@@ -201,6 +233,8 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
         extension.display = c.display
         extension.trigger = c.trigger
         extension.price = c.price
+        if c.trail_offset != 0:
+            set_trail(find_book(s, c.instrument_id), c, extension)
         if c.expire_ns != 0:
             add_deadline(s, index)
     return index
@@ -360,7 +394,9 @@ cdef inline uint32_t replace_refusal(
     cdef bint waits = is_waiting(s, order)
     if (c.price | c.cap | c.quantity | c.expire_ns | c.trigger) < 0:
         return INVALID_COMMAND
-    if (c.trigger != 0 and not waits) or (c.price != 0 and type_of(order) == STOP_MARKET):
+    if c.trigger != 0 and (not waits or is_trailing(s, order)):
+        return INVALID_COMMAND
+    if c.price != 0 and type_of(order) == STOP_MARKET:
         return INVALID_COMMAND
     if c.expire_ns != 0 and tif_of(order) != GTD:
         return INVALID_COMMAND

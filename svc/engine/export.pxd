@@ -156,6 +156,7 @@ cdef inline void export_order(
     words[10] = <uint64_t>extension.trigger
     words[11] = <uint64_t>extension.expire_ns
     words[12] = <uint64_t>extension.trail_offset
+    words[13] = <uint64_t>extension.activation
     put_record(sink, words)
 
 

@@ -56,7 +56,7 @@ cdef inline bint is_market(const Order *order) noexcept nogil:
 
 cdef inline bint is_waiting(const State *s, const Order *order) noexcept nogil:
     # A stop whose trigger has not traded yet. The order is in a level.
-    return s.levels[order.level].side == BUY_STOPS or s.levels[order.level].side == SELL_STOPS
+    return s.levels[order.level].side >= BUY_STOPS
 
 
 cdef inline bint is_shown(const State *s, const Order *order) noexcept nogil:

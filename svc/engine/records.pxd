@@ -131,7 +131,8 @@ cdef struct Command:
     int64_t expire_ns
     int64_t trail_offset
     int64_t new_order_id
-    uint64_t reserved1[2]
+    int64_t activation
+    uint64_t reserved1
 
 cdef struct InstrumentCommand:
     uint8_t kind

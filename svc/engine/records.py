@@ -153,7 +153,7 @@ class Flag(IntFlag):
     END_OF_COMMAND = 128
 
 
-_COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqq16x")
+_COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqqq8x")
 _INSTRUMENT = struct.Struct("<BBBBxxxxIiqqqqII72x")
 _EVENT = struct.Struct("<QqBBBBBBBBIiqqqqqqqqqqqiI")
 
@@ -165,6 +165,7 @@ class Command:
     A field that its kind does not use is zero. `side` holds the new state of a STATE command,
     `version` the semantic version of a VERSION command. CANCEL_REPLACE names the order it cancels
     by `order_id` and the one it enters by `new_order_id`; all other fields are the new order's.
+    `trail_offset_ticks` below 0 is a distance in basis points.
     """
 
     kind: int
@@ -187,6 +188,7 @@ class Command:
     expire_ns: int = 0
     trail_offset_ticks: int = 0
     new_order_id: int = 0
+    activation_ticks: int = 0
 
     def pack(self) -> bytes:
         """Returns the 128-byte record; raises struct.error when a field does not fit."""
@@ -195,7 +197,7 @@ class Command:
             self.instrument_id, self.version, self.order_id, self.account_id, self.price_ticks,
             self.quantity_lots, self.cap_ticks, self.stp_group, self.trigger_ticks,
             self.display_lots, self.budget, self.expire_ns, self.trail_offset_ticks,
-            self.new_order_id,
+            self.new_order_id, self.activation_ticks,
         )  # fmt: skip
 
     @classmethod
@@ -330,11 +332,16 @@ class Event:
 
     @property
     def trail_or_budget(self) -> int:
-        """Trail offset of an accepted trailing stop; budget of an order with a budget.
+        """Trail of an accepted trailing stop (below 0: basis points); budget of other orders.
 
         Of an ORDER_REPLACED the trigger of a stop that waits.
         """
         return self.trade_number
+
+    @property
+    def activation_ticks(self) -> int:
+        """The trade price from which an accepted trailing stop begins to follow; 0: it does now."""
+        return self.cumulative_lots
 
     @property
     def old_price_ticks(self) -> int:

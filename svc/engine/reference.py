@@ -34,6 +34,7 @@ from svc.engine.reference_rules import (
     refusal_of_new,
     replace_refusal,
     reprice_refusal,
+    sleeps,
     swap_refusal,
 )
 
@@ -227,13 +228,17 @@ class ReferenceEngine(Auctions):
             c.order_id, c.account_id, c.instrument_id, c.side, c.order_type, c.tif, c.flags,
             c.stp_mode, c.version, c.price_ticks, c.cap_ticks or c.price_ticks,
             c.quantity_lots or book.definition.max_quantity_lots, c.display_lots, c.expire_ns,
-            c.trigger_ticks, c.trigger_ticks > 0,
+            c.trigger_ticks, c.trigger_ticks > 0, trail=c.trail_offset_ticks,
+            activation=c.activation_ticks if sleeps(book, c) else 0,
         )  # fmt: skip
+        if order.trail and not order.activation and book.last_price:
+            order.trigger = order.followed(book.last_price)
         self._orders[order.order_id] = order
         self._emit_order(
             EventKind.ORDER_ACCEPTED, Reason.NONE, order, order.remaining,
-            maker_order_id=order.cap, maker_account_id=c.trigger_ticks,
-            maker_remaining_lots=c.display_lots, maker_cumulative_lots=c.expire_ns,
+            cumulative_lots=order.activation, maker_order_id=order.cap,
+            maker_account_id=order.trigger, maker_remaining_lots=c.display_lots,
+            maker_cumulative_lots=c.expire_ns,
             trade_number=c.trail_offset_ticks + c.budget,
         )  # fmt: skip
         if order.waits:

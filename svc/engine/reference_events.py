@@ -42,11 +42,12 @@ class EventLog:
         fields.setdefault("price_ticks", order.price)
         fields.setdefault("flags", order.flags)
         fields.setdefault("side", order.side)
+        fields.setdefault("cumulative_lots", order.cumulative)
         self._emit(
             kind, reason=reason, order_type=order.order_type, tif=order.tif,
             stp_mode=order.stp_mode, instrument_id=order.instrument_id, version=order.version,
             order_id=order.order_id, account_id=order.account_id, quantity_lots=lots,
-            cumulative_lots=order.cumulative, **fields,
+            **fields,
         )  # fmt: skip
 
     def _close_command(self) -> None:

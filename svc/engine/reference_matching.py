@@ -103,23 +103,57 @@ class Matching(EventLog):
         book.indicated = NOTHING
 
     def _trigger_stops(self, book: Book) -> None:
-        # Behind all else of a command: stops enter one by one until no trigger is reached.
-        while book.traded and book.state == MarketState.TRADING:
-            low, high = min(book.traded), max(book.traded)
-            if book.buy_stops and book.buy_stops[0].trigger <= high:
-                order, traded = book.buy_stops.pop(0), high
-            elif book.sell_stops and book.sell_stops[0].trigger >= low:
-                order, traded = book.sell_stops.pop(0), low
-            else:
+        # Behind all else of a command: stops enter one by one until no trigger is reached. Then
+        # what trails follows, and may be reached by the last trade.
+        while book.traded:
+            while book.state == MarketState.TRADING and self._trigger_next(book):
+                pass
+            if not self._follow(book):
                 break
-            order.waits = False
-            order.flags |= Flag.TRIGGERED
-            self._emit_order(
-                EventKind.ORDER_TRIGGERED, Reason.NONE, order, order.remaining,
-                maker_account_id=traded,
-            )  # fmt: skip
-            self._enter(book, order, 0)
+            book.traded = [book.last_price]
         book.traded = []
+
+    def _trigger_next(self, book: Book) -> bool:
+        # Buys before sells, the nearest trigger first, a plain stop before one that trails.
+        low, high = min(book.traded), max(book.traded)
+        buys = [*book.buy_stops[:1], *book.trailing_buys[:1]]
+        sells = [*book.sell_stops[:1], *book.trailing_sells[:1]]
+        buys = [order for order in buys if order.trigger <= high]
+        sells = [order for order in sells if order.trigger >= low]
+        if not buys and not sells:
+            return False
+        if buys:
+            order = min(buys, key=lambda order: order.trigger)
+        else:
+            order = max(sells, key=lambda order: order.trigger)
+        book.queue(order).remove(order)
+        order.waits = False
+        order.flags |= Flag.TRIGGERED
+        self._emit_order(
+            EventKind.ORDER_TRIGGERED, Reason.NONE, order, order.remaining,
+            maker_order_id=order.trigger,
+            maker_account_id=high if order.side == Side.BUY else low,
+        )  # fmt: skip
+        self._enter(book, order, 0)
+        return True
+
+    def _follow(self, book: Book) -> bool:
+        # By rank; what has moved stands behind what has its new trigger already.
+        low, high = min(book.traded), max(book.traded)
+        changed: list[Order] = []
+        for trailing, sleeping, price in (
+            (book.trailing_buys, book.sleeping_buys, low),
+            (book.trailing_sells, book.sleeping_sells, high),
+        ):
+            moving = [order for order in trailing if order.followed(price) != order.trigger]
+            waking = [o for o in sleeping if reaches(o.side, o.activation, price)]
+            for order in moving + waking:
+                book.queue(order).remove(order)
+                order.activation = 0
+                order.trigger = order.followed(price)
+                self._stand(book, order)
+            changed += moving + waking
+        return bool(changed)
 
     def _sweep(self, book: Book, taker: Order, limit: int, budget: int) -> Reason:
         # Anything but NONE: what remains of the taker is canceled for it. Budget 0: no bound.

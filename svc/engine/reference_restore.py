@@ -14,7 +14,7 @@ from svc.engine.reference_rules import Book, Indication, Order
 
 _MARKET = struct.Struct("<8xI4xQQqq80x")
 _INSTRUMENT = struct.Struct("<xBBB4xIiqqqqIIqi4xqqq32x")
-_ORDER = struct.Struct("<xBBBBB2xIiqqqqqqqqqqq24x")
+_ORDER = struct.Struct("<xBBBBB2xIiqqqqqqqqqqqq16x")
 _GROUP = struct.Struct("<16xqq96x")
 _POSITION = struct.Struct("<8xI4xqq96x")
 
@@ -66,14 +66,15 @@ class RestoredEngine(ReferenceEngine):
     def _restore_order(self, record: bytes) -> None:
         (
             side, order_type, tif, flags, stp_mode, instrument_id, version, order_id, account_id,
-            price, remaining, cumulative, cap, visible, display, trigger, expire_ns, _,
+            price, remaining, cumulative, cap, visible, display, trigger, expire_ns, trail,
+            activation,
         ) = _ORDER.unpack(record)  # fmt: skip
         self._places += 1
         waits = visible == 0 and order_type != OrderType.MARKET
         order = Order(
             order_id, account_id, instrument_id, side, order_type, tif, flags, stp_mode, version,
             price, cap, remaining, display, expire_ns, trigger, waits, cumulative, visible,
-            self._places,
+            self._places, trail, activation,
         )  # fmt: skip
         self._orders[order_id] = order
         self._books[instrument_id].queue(order).append(order)

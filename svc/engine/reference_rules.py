@@ -40,7 +40,7 @@ _OPEN = (
 _INSTRUMENT_RECORD = struct.Struct("<BBBBxxxxIiqqqqIIqiIqqq32x")
 _GROUP_RECORD = struct.Struct("<B15xqq96x")
 _POSITION_RECORD = struct.Struct("<B7xI4xqq96x")
-_ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqq24x")
+_ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqqq16x")
 
 
 class Indication(NamedTuple):
@@ -77,12 +77,22 @@ class Order:
     cumulative: int = 0
     visible: int = 0
     place: int = 0
+    trail: int = 0
+    """How far the trigger follows: above 0 ticks, below 0 basis points, 0 not at all."""
+    activation: int = 0
+    """The trade price from which it follows; 0: it does."""
 
     def rank(self) -> tuple[int, int]:
         """Sorts a side from the best price on, stops from the nearest trigger on, then by time."""
+        if self.activation:
+            return (-self.activation if self.side == Side.BUY else self.activation, self.place)
         if self.waits:
             return (self.trigger if self.side == Side.BUY else -self.trigger, self.place)
         return (-self.reach() if self.side == Side.BUY else self.reach(), self.place)
+
+    def followed(self, price: int) -> int:
+        """The trigger of a trailing stop after a trade at `price`."""
+        return followed(self.side, self.trail, self.trigger, price)
 
     def reach(self) -> int:
         """The worst price of an order in a book: its limit, or a market order's cap or floor."""
@@ -106,6 +116,12 @@ class Book:
     market_buys: list[Order] = field(default_factory=list)
     market_sells: list[Order] = field(default_factory=list)
     """Market orders that an auction has collected."""
+    trailing_buys: list[Order] = field(default_factory=list)
+    trailing_sells: list[Order] = field(default_factory=list)
+    """Stops whose trigger follows the trades."""
+    sleeping_buys: list[Order] = field(default_factory=list)
+    sleeping_sells: list[Order] = field(default_factory=list)
+    """Trailing stops that wait for their activation price."""
     indicated: Indication = NOTHING
     """What the last INDICATIVE_PRICE of the auction said."""
     traded: list[int] = field(default_factory=list)
@@ -124,6 +140,10 @@ class Book:
 
     def queue(self, order: Order) -> list[Order]:
         """Where an order stands or belongs: its side, or the stops of its side."""
+        if order.activation:
+            return self.sleeping_buys if order.side == Side.BUY else self.sleeping_sells
+        if order.waits and order.trail:
+            return self.trailing_buys if order.side == Side.BUY else self.trailing_sells
         if order.waits:
             return self.buy_stops if order.side == Side.BUY else self.sell_stops
         if order.order_type in MARKETS:
@@ -133,8 +153,9 @@ class Book:
     def live(self) -> list[Order]:
         """Every order, in the order of the state's records."""
         return [
-            *self.bids, *self.asks, *self.buy_stops, *self.sell_stops, *self.market_buys,
-            *self.market_sells,
+            *self.bids, *self.asks, *self.market_buys, *self.market_sells, *self.buy_stops,
+            *self.sell_stops, *self.trailing_buys, *self.trailing_sells, *self.sleeping_buys,
+            *self.sleeping_sells,
         ]  # fmt: skip
 
     def is_through(self, side: int, trigger: int) -> bool:
@@ -217,7 +238,7 @@ def is_known_shape(c: Command) -> bool:
         and SelfTradeMode.NONE <= c.stp_mode <= SelfTradeMode.DECREMENT_AND_CANCEL
         and not c.flags & ~(Flag.POST_ONLY | Flag.REDUCE_ONLY)
         and c.version > 0
-        and not (c.trail_offset_ticks or c.new_order_id or c.stp_group)
+        and not (c.new_order_id or c.stp_group)
     )
 
 
@@ -240,6 +261,7 @@ def is_consistent(c: Command) -> bool:
     if (
         (c.flags & Flag.REDUCE_ONLY and c.tif == TimeInForce.FOK)
         or c.cap_ticks < 0
+        or ((c.trail_offset_ticks or c.activation_ticks) and not is_trail_consistent(c))
         or not 0 <= c.display_lots <= c.quantity_lots
         or (c.tif == TimeInForce.GTD) != (c.expire_ns != 0)
         or (c.tif not in RESTS and (post_only or c.display_lots))
@@ -254,6 +276,33 @@ def is_consistent(c: Command) -> bool:
         is_plain = c.order_type == OrderType.LIMIT and not c.flags
         return is_plain and c.budget > 0 and c.price_ticks >= 0
     return c.budget == 0 and c.price_ticks > 0
+
+
+def is_trail_consistent(c: Command) -> bool:
+    """Whether a trailing stop's distance and activation price make sense beside its trigger."""
+    if c.activation_ticks and reaches(c.side, c.activation_ticks, c.trigger_ticks):
+        return False
+    return (
+        c.order_type in STOPS
+        and c.activation_ticks >= 0
+        and -MAX_BPS < c.trail_offset_ticks <= MAX_TICKS
+        and c.trail_offset_ticks != 0
+    )
+
+
+def sleeps(book: Book, c: Command) -> bool:
+    """Whether a trailing stop has to wait for its activation price."""
+    is_reached = book.last_price and reaches(c.side, c.activation_ticks, book.last_price)
+    return c.activation_ticks != 0 and not is_reached
+
+
+def followed(side: int, trail: int, trigger: int, price: int) -> int:
+    """A trailing stop's trigger after a trade at `price`: at least a tick away, never backwards."""
+    if side == Side.BUY:
+        target = price + trail if trail > 0 else bound(side, price, -trail)
+        return min(trigger, max(target, price + 1))
+    target = price - trail if trail > 0 else bound(side, price, -trail)
+    return max(trigger, min(target, price - 1))
 
 
 def would_take(book: Book, side: int, price: int) -> bool:
@@ -301,7 +350,7 @@ def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of 
         return Reason.DUPLICATE_ORDER_ID
     if not admits(book, c):
         return Reason.MARKET_STATE
-    if not book.allows(c.price_ticks, c.trigger_ticks):
+    if not book.allows(c.price_ticks, c.trigger_ticks, c.activation_ticks):
         return Reason.PRICE_OUT_OF_RANGE
     if c.tif == TimeInForce.GTD and c.expire_ns <= time_ns:
         return Reason.EXPIRED
@@ -312,7 +361,7 @@ def arrival_refusal(book: Book, c: Command) -> Reason:
     """The first rule that a NEW command breaks because of what the market is just now."""
     if c.flags & Flag.POST_ONLY and would_take(book, c.side, c.price_ticks):
         return Reason.POST_ONLY_WOULD_TAKE
-    if c.trigger_ticks and book.is_through(c.side, c.trigger_ticks):
+    if c.trigger_ticks and not sleeps(book, c) and book.is_through(c.side, c.trigger_ticks):
         return Reason.STOP_WOULD_TRIGGER
     return Reason.NONE
 
@@ -363,7 +412,7 @@ def replace_refusal(  # noqa: PLR0911  a rule a line, and their order is part of
     """The first rule that a REPLACE command breaks, to this price and total quantity."""
     if min(c.price_ticks, c.cap_ticks, c.quantity_lots, c.expire_ns, c.trigger_ticks) < 0:
         return Reason.INVALID_COMMAND
-    if c.trigger_ticks and not order.waits:
+    if c.trigger_ticks and (not order.waits or order.trail):
         return Reason.INVALID_COMMAND
     if c.price_ticks and order.order_type == OrderType.STOP_MARKET:
         return Reason.INVALID_COMMAND
@@ -444,5 +493,5 @@ def order_record(order: Order) -> bytes:
         3, order.side, order.order_type, order.tif, order.flags, order.stp_mode,
         order.instrument_id, order.version, order.order_id, order.account_id, order.price,
         order.remaining, order.cumulative, order.cap, order.visible, order.display, order.trigger,
-        order.expire_ns, 0,
+        order.expire_ns, order.trail, order.activation,
     )  # fmt: skip

@@ -7,8 +7,8 @@ engine exports are refused, or come out differently: whoever restores compares t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from svc.engine.admin cimport MAX_LOTS, MAX_TICKS, add_book
-from svc.engine.commands cimport find_book
+from svc.engine.admin cimport MAX_LOTS, add_book
+from svc.engine.commands cimport MAX_TICKS, find_book
 from svc.engine.deadlines cimport add_deadline
 from svc.engine.export cimport (
     STATE_GROUP,
@@ -36,6 +36,7 @@ from svc.engine.state cimport (
     take_extension,
     take_order,
 )
+from svc.engine.trailing cimport stand_trailing
 
 
 cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept nogil:
@@ -76,6 +77,7 @@ cdef inline uint32_t restore_extension(
     extension.trigger = <int64_t>words[10]
     extension.expire_ns = <int64_t>words[11]
     extension.trail_offset = <int64_t>words[12]
+    extension.activation = <int64_t>words[13]
     extension.price = <int64_t>words[4] if waits else 0
     extension.visible = <int64_t>words[8] if words[9] != 0 else 0
     return index
@@ -131,6 +133,8 @@ cdef inline bint restore_order(
     order.extension = restore_extension(s, words, waits)
     if is_collected:
         collect_market_order(s, s.book_of[book.instrument_id], index)
+    elif waits and words[12] != 0:
+        stand_trailing(s, s.book_of[book.instrument_id], index)
     else:
         last_level[0] = restored_level(
             s, s.book_of[book.instrument_id], side_of(order), ticks, waits, last_level[0]

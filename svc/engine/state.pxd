@@ -92,11 +92,15 @@ cdef enum:
     MAX_HEIGHT = 12
     BIDS = 0
     ASKS = 1
-    BUY_STOPS = 2
-    SELL_STOPS = 3
-    MARKET_BUYS = 4
-    MARKET_SELLS = 5
-    SIDES = 6
+    MARKET_BUYS = 2
+    MARKET_SELLS = 3
+    BUY_STOPS = 4
+    SELL_STOPS = 5
+    TRAILING_BUYS = 6
+    TRAILING_SELLS = 7
+    SLEEPING_BUYS = 8
+    SLEEPING_SELLS = 9
+    SIDES = 10
 
 # One cache line. `traits` is side and self-trade mode (four bits each), type, time in force, flags.
 cdef struct Order:
@@ -112,7 +116,8 @@ cdef struct Order:
     uint32_t extension
     uint32_t traits
 
-# What only some orders have: an expiry, a display quantity, a trigger.
+# What only some orders have: an expiry, a display quantity, a trigger. A trail offset above 0 are
+# ticks, below 0 basis points; `activation` is 0 unless a trailing stop still sleeps.
 cdef struct Extension:
     int64_t expire_ns
     int64_t display
@@ -120,6 +125,7 @@ cdef struct Extension:
     int64_t trigger
     int64_t trail_offset
     int64_t price
+    int64_t activation
     uint32_t heap_at
     uint32_t next_free
 
@@ -163,7 +169,8 @@ cdef struct Side:
 
 # `traded_high` and `traded_low` span the trades of the command that runs, 0 before its first;
 # `price_before` is the last price before it. `indicated_` is what the last INDICATIVE_PRICE of the
-# auction said, and `indicated_at` the sequence at which it was last looked at.
+# auction said, and `indicated_at` the sequence at which it was last looked at. No trade above
+# `buys_follow_at` or below `sells_follow_at` (0: none at all) moves or wakes a trailing stop.
 cdef struct Book:
     uint32_t instrument_id
     uint8_t state
@@ -185,6 +192,8 @@ cdef struct Book:
     int64_t indicated_lots
     int64_t indicated_surplus
     uint64_t indicated_at
+    int64_t buys_follow_at
+    int64_t sells_follow_at
     Side sides[SIDES]
 
 # An account's self-trade group; group 0: in none any more.
@@ -342,6 +351,7 @@ cdef inline uint32_t take_extension(State *s) noexcept nogil:
     extension.trigger = 0
     extension.trail_offset = 0
     extension.price = 0
+    extension.activation = 0
     extension.heap_at = 0
     extension.next_free = 0
     return index
@@ -366,9 +376,9 @@ cdef inline Event *take_event(State *s) noexcept nogil:
 
 
 cdef inline int64_t price_of(const Level *level) noexcept nogil:
-    # Bids and sell stops are keyed by price, asks and buy stops by its negative.
+    # Of a level of the book: bids are keyed by price, asks by its negative.
     # Without a branch: half of all orders are on either side.
-    cdef int64_t sign = -<int64_t>(((level.side + 1) >> 1) & 1)
+    cdef int64_t sign = -<int64_t>(level.side & 1)
     return (level.key ^ sign) - sign
 
 

@@ -60,6 +60,7 @@ _COMMAND_OFFSETS = {
     "trigger_ticks": ("I64", 64), "display_lots": ("I64", 72), "budget_tick_lots": ("I64", 80),
     "expires_at_unix_ns": ("I64", 88), "trail_ticks": ("I64", 96), "group_id": ("I64", 56),
     "state": ("U8", 1), "semantic_version": ("I32", 12), "new_order_id": ("I64", 104),
+    "activation_ticks": ("I64", 112),
 }
 _INSTRUMENT_OFFSETS = {
     "instrument_id": ("U32", 8), "version": ("I32", 12), "kind": ("PERPETUAL", 2),
@@ -91,7 +92,8 @@ _EVENT_OFFSETS = {
     "order_accepted": (EventKind.ORDER_ACCEPTED, _ORDER | {
         "type": ("U8", 19), "time_in_force": ("U8", 20), "quantity_lots": ("I64", 56),
         "display_lots": ("I64", 96), "trigger_ticks": ("I64", 88), "cap_ticks": ("I64", 80),
-        "expires_at_unix_ns": ("I64", 104),
+        "expires_at_unix_ns": ("I64", 104), "trail_or_budget": ("I64", 112),
+        "activation_ticks": ("I64", 72),
         "post_only": ("FLAG", 21, int(Flag.POST_ONLY)),
         "reduce_only": ("FLAG", 21, int(Flag.REDUCE_ONLY)),
     }),
@@ -112,7 +114,7 @@ _EVENT_OFFSETS = {
         "cap_ticks": ("I64", 80), "kept_priority": ("FLAG", 21, int(Flag.KEPT_PRIORITY)),
     }),
     "order_triggered": (EventKind.ORDER_TRIGGERED, _ORDER | {
-        "quantity_lots": ("I64", 56), "trigger_ticks": ("I64", 88),
+        "quantity_lots": ("I64", 56), "trigger_ticks": ("I64", 88), "reached_ticks": ("I64", 80),
     }),
     "order_reduced": (EventKind.ORDER_REDUCED, _ORDER | {
         "quantity_lots": ("I64", 56), "remaining_lots": ("I64", 64),

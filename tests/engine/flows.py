@@ -37,6 +37,7 @@ WIDE_FIELDS = (
     "expire_ns",
     "trail_offset_ticks",
     "new_order_id",
+    "activation_ticks",
 )
 
 
@@ -161,9 +162,18 @@ class Flow:
                 return found
 
     def stop(self, command: Command) -> Command:
-        """The same with a trigger that mostly lies where the market is not yet."""
+        """The same with a trigger that mostly lies where the market is not yet, some trailing."""
         away = self.random.randint(-1, self.ticks) * (1 if command.side == Side.BUY else -1)
-        return replace(command, trigger_ticks=max(1, self.price + away))
+        trigger = max(1, self.price + away)
+        stop = replace(command, trigger_ticks=trigger)
+        if self.random.random() < 0.6:
+            return stop
+        trail = self.random.choice(
+            [self.random.randint(1, self.ticks), -self.random.randint(1, 150)]
+        )
+        ahead = self.random.randint(0, self.ticks) * (-1 if command.side == Side.BUY else 1)
+        activation = self.random.choice([0, 0, max(1, trigger + ahead)])
+        return replace(stop, trail_offset_ticks=trail, activation_ticks=activation)
 
     def some_price(self) -> int:
         """Around the middle, seldom far away."""

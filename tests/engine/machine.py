@@ -106,6 +106,8 @@ STOPS = st.builds(
     price_ticks=MAYBE_PRICE,
     quantity_lots=LOTS,
     trigger_ticks=PRICES,
+    trail_offset_ticks=st.sampled_from([0, 0, 1, 2, -100, -300]),
+    activation_ticks=st.sampled_from([0, 0, 0, 98, 102]),
 )
 SWAPS = st.builds(
     Command,
@@ -193,6 +195,7 @@ ODD = st.builds(
     expire_ns=st.just(0) | TIMES | EDGES,
     trail_offset_ticks=st.just(0) | EDGES,
     new_order_id=st.just(0) | IDS | EDGES,
+    activation_ticks=st.just(0) | PRICES | EDGES,
 )
 ORDERS = RESTING | EXPIRING | TAKING | MARKETS | WITHIN_BUDGET | STOPS
 BYTES = st.binary(min_size=RECORD_BYTES, max_size=RECORD_BYTES)

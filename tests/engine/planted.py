@@ -283,6 +283,41 @@ BUGS = (
         "if order.account_id != c.account_id:",
         "if order.account_id != c.account_id and not planted({0}):",
     ),
+    Bug(
+        "a trailing stop goes back with the price",
+        "trailing.pxd",
+        "return max(trigger, min(target, price - 1))",
+        "return min(target, price - 1) if planted({0}) else max(trigger, min(target, price - 1))",
+    ),
+    Bug(
+        "a trailing buy is rounded away from the price",
+        "trailing.pxd",
+        "target = price + trail if trail > 0 else bound_of(BUY, price, <uint32_t>-trail)",
+        "target = (\n"
+        "            price + trail if trail > 0 else bound_of(BUY, price, <uint32_t>-trail)\n"
+        "            + planted({0})\n"
+        "        )",
+    ),
+    Bug(
+        "a trailing stop is not woken by a trade at its activation price",
+        "trailing.pxd",
+        "s.levels[best].key >= reached_key",
+        "s.levels[best].key >= reached_key + planted({0})",
+    ),
+    Bug(
+        "a trade does not move the trailing stop that it should move first",
+        "trailing.pxd",
+        "return trigger - trail - 1 if side == BUY else trigger + trail + 1",
+        "return (trigger - trail - 1 if side == BUY else trigger + trail + 1 + planted({0}))",
+    ),
+    Bug(
+        "what has moved is not held against the last trade",
+        "stops.pxd",
+        "book.traded_high = book.last_price\n        book.traded_low = book.last_price\n",
+        "if planted({0}):\n            break\n"
+        "        book.traded_high = book.last_price\n"
+        "        book.traded_low = book.last_price\n",
+    ),
 )  # fmt: skip
 """Number 1 is the first; 0 is none."""
 

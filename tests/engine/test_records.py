@@ -13,7 +13,7 @@ from svc.engine.running_hash import chain
 JOURNAL_PAGE = Path(__file__).parents[2] / "docs" / "journal.md"
 
 
-@given(st.binary(min_size=112, max_size=112).map(lambda b: b[:6] + bytes(2) + b[8:] + bytes(16)))
+@given(st.binary(min_size=120, max_size=120).map(lambda b: b[:6] + bytes(2) + b[8:] + bytes(8)))
 def test_a_command_record_survives_unpacking_and_packing(record: bytes) -> None:
     assert Command.unpack(record).pack() == record
 

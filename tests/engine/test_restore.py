@@ -44,10 +44,10 @@ STATE_FIELDS = {
     "Extension": {
         "expire_ns": "ORDER 88", "display": "ORDER 72", "visible": "ORDER 64",
         "trigger": "ORDER 80", "trail_offset": "ORDER 96", "price": "ORDER 32",
-        "heap_at": "the deadlines", "next_free": "memory",
+        "activation": "ORDER 104", "heap_at": "the deadlines", "next_free": "memory",
     },
     "Level": {
-        "key": "ORDER 32, 56 or 80", "total": "its orders", "hidden": "its orders",
+        "key": "ORDER 32, 56, 80 or 104", "total": "its orders", "hidden": "its orders",
         "head": "its orders", "tail": "its orders", "count": "its orders", "book": "ORDER 8",
         "leaf": "memory", "side": "ORDER 1, 2 and 64",
     },
@@ -64,7 +64,8 @@ STATE_FIELDS = {
         "instrument_id": "INSTRUMENT 8", "state": "INSTRUMENT 1", "perpetual": "INSTRUMENT 2",
         "band_auction": "INSTRUMENT 3", "indicated_price": "INSTRUMENT 72",
         "indicated_lots": "INSTRUMENT 80", "indicated_surplus": "INSTRUMENT 88",
-        "indicated_at": "only inside a command",
+        "indicated_at": "only inside a command", "buys_follow_at": "the orders",
+        "sells_follow_at": "the orders",
         "version": "INSTRUMENT 12", "state_version": "INSTRUMENT 64",
         "max_quantity": "INSTRUMENT 16", "min_ticks": "INSTRUMENT 24",
         "max_ticks": "INSTRUMENT 32", "reference_price": "INSTRUMENT 40",
@@ -98,11 +99,12 @@ REFERENCE_FIELDS = {
     Order: {
         "order_id", "account_id", "instrument_id", "side", "order_type", "tif", "flags",
         "stp_mode", "version", "price", "cap", "remaining", "display", "expire_ns", "trigger",
-        "waits", "cumulative", "visible", "place",
+        "waits", "cumulative", "visible", "place", "trail", "activation",
     },
     Book: {
         "definition", "state", "state_version", "last_price", "bids", "asks", "buy_stops",
-        "sell_stops", "market_buys", "market_sells", "indicated", "traded", "price_before",
+        "sell_stops", "trailing_buys", "trailing_sells", "sleeping_buys", "sleeping_sells",
+        "market_buys", "market_sells", "indicated", "traded", "price_before",
         "positions",
     },
 }  # fmt: skip

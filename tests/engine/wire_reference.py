@@ -15,7 +15,7 @@ from trading.v1 import trading_pb2
 
 from svc.engine.records import CommandKind, EventKind, Flag
 
-_COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqq16x")
+_COMMAND = struct.Struct("<BBBBBBHIiqqqqqqqqqqqqq8x")
 _INSTRUMENT = struct.Struct("<BBBBxxxxIiqqqqII72x")
 _EVENT = struct.Struct("<QqBBBBBBBBIiqqqqqqqqqqqiI")
 
@@ -62,7 +62,7 @@ def _record(
 ) -> bytes:
     return _COMMAND.pack(
         kind, side, 0, 0, 0, 0, 0, instrument_id, version, order_id, account_id, price_ticks,
-        quantity_lots, cap_ticks, group, trigger_ticks, 0, 0, expire_ns, 0, 0,
+        quantity_lots, cap_ticks, group, trigger_ticks, 0, 0, expire_ns, 0, 0, 0,
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def _new_order(order: records_pb2.NewOrder) -> bytes:
         order.self_trade_mode, 0, order.instrument_id, order.version, order.order_id,
         order.account_id, order.price_ticks, order.quantity_lots, order.cap_ticks, 0,
         order.trigger_ticks, order.display_lots, order.budget_tick_lots,
-        order.expires_at_unix_ns, order.trail_ticks, 0,
+        order.expires_at_unix_ns, order.trail_ticks, 0, order.activation_ticks,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _cancel_replace_order(swap: records_pb2.CancelReplaceOrder) -> bytes:
         swap.self_trade_mode, 0, swap.instrument_id, swap.version, swap.order_id,
         swap.account_id, swap.price_ticks, swap.quantity_lots, swap.cap_ticks, 0,
         swap.trigger_ticks, swap.display_lots, swap.budget_tick_lots, swap.expires_at_unix_ns,
-        swap.trail_ticks, swap.new_order_id,
+        swap.trail_ticks, swap.new_order_id, swap.activation_ticks,
     )  # fmt: skip
 
 
@@ -242,6 +242,8 @@ def _order_accepted(f: _Fields) -> records_pb2.Event:
             expires_at_unix_ns=f[_EXPIRY],
             post_only=bool(f[_FLAGS] & _POST_ONLY),
             reduce_only=bool(f[_FLAGS] & _REDUCE_ONLY),
+            trail_or_budget=f[_TRADE_NUMBER],
+            activation_ticks=f[_CUMULATIVE],
         ),
     )
 
@@ -327,6 +329,7 @@ def _order_triggered(f: _Fields) -> records_pb2.Event:
             price_ticks=f[_PRICE],
             quantity_lots=f[_QUANTITY],
             trigger_ticks=f[_TRIGGER],
+            reached_ticks=f[_CAP],
         ),
     )
 

@@ -75,7 +75,7 @@ class Reason(_message.Message):
     def __init__(self) -> None: ...
 
 class NewOrder(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns")
+    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns", "activation_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +94,7 @@ class NewOrder(_message.Message):
     DISPLAY_LOTS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_TICK_LOTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -112,7 +113,8 @@ class NewOrder(_message.Message):
     display_lots: int
     budget_tick_lots: int
     expires_at_unix_ns: int
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ...) -> None: ...
+    activation_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., activation_ticks: _Optional[int] = ...) -> None: ...
 
 class CancelOrder(_message.Message):
     __slots__ = ("order_id", "account_id", "instrument_id")
@@ -125,7 +127,7 @@ class CancelOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ...) -> None: ...
 
 class CancelReplaceOrder(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns", "new_order_id")
+    __slots__ = ("order_id", "version", "account_id", "instrument_id", "side", "type", "time_in_force", "self_trade_mode", "post_only", "reduce_only", "price_ticks", "cap_ticks", "trigger_ticks", "trail_ticks", "quantity_lots", "display_lots", "budget_tick_lots", "expires_at_unix_ns", "new_order_id", "activation_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +147,7 @@ class CancelReplaceOrder(_message.Message):
     BUDGET_TICK_LOTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     NEW_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -164,7 +167,8 @@ class CancelReplaceOrder(_message.Message):
     budget_tick_lots: int
     expires_at_unix_ns: int
     new_order_id: int
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., new_order_id: _Optional[int] = ...) -> None: ...
+    activation_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., price_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., trail_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., budget_tick_lots: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., new_order_id: _Optional[int] = ..., activation_ticks: _Optional[int] = ...) -> None: ...
 
 class ReplaceOrder(_message.Message):
     __slots__ = ("order_id", "version", "account_id", "instrument_id", "price_ticks", "cap_ticks", "trigger_ticks", "quantity_lots", "expires_at_unix_ns")
@@ -317,7 +321,7 @@ class CommandBatch(_message.Message):
     def __init__(self, market: _Optional[int] = ..., number: _Optional[int] = ..., digest: _Optional[bytes] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class OrderAccepted(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "side", "type", "time_in_force", "price_ticks", "quantity_lots", "display_lots", "trigger_ticks", "cap_ticks", "expires_at_unix_ns", "post_only", "reduce_only")
+    __slots__ = ("order_id", "version", "account_id", "side", "type", "time_in_force", "price_ticks", "quantity_lots", "display_lots", "trigger_ticks", "cap_ticks", "expires_at_unix_ns", "post_only", "reduce_only", "trail_or_budget", "activation_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -332,6 +336,8 @@ class OrderAccepted(_message.Message):
     EXPIRES_AT_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     POST_ONLY_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_OR_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -346,7 +352,9 @@ class OrderAccepted(_message.Message):
     expires_at_unix_ns: int
     post_only: bool
     reduce_only: bool
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ...) -> None: ...
+    trail_or_budget: int
+    activation_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., trail_or_budget: _Optional[int] = ..., activation_ticks: _Optional[int] = ...) -> None: ...
 
 class Trade(_message.Message):
     __slots__ = ("trade_number", "side", "price_ticks", "quantity_lots", "taker_order_id", "taker_version", "taker_account_id", "taker_remaining_lots", "taker_cumulative_lots", "maker_order_id", "maker_version", "maker_account_id", "maker_remaining_lots", "maker_cumulative_lots")
@@ -427,7 +435,7 @@ class OrderReplaced(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., old_price_ticks: _Optional[int] = ..., old_remaining_lots: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., kept_priority: _Optional[bool] = ...) -> None: ...
 
 class OrderTriggered(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "quantity_lots", "trigger_ticks")
+    __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "quantity_lots", "trigger_ticks", "reached_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -435,6 +443,7 @@ class OrderTriggered(_message.Message):
     PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_TICKS_FIELD_NUMBER: _ClassVar[int]
+    REACHED_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -442,7 +451,8 @@ class OrderTriggered(_message.Message):
     price_ticks: int
     quantity_lots: int
     trigger_ticks: int
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ...) -> None: ...
+    reached_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., reached_ticks: _Optional[int] = ...) -> None: ...
 
 class OrderReduced(_message.Message):
     __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "quantity_lots", "remaining_lots", "cumulative_lots", "reason")
