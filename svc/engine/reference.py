@@ -89,6 +89,11 @@ class ReferenceEngine(Auctions):
             sides.append([(price, *level) for price, level in levels.items()][:depth])
         return tuple(sides)
 
+    def order(self, order_id: int) -> bytes | None:
+        """The state record of a live order; None when there is none of that id."""
+        order = self._orders.get(order_id)
+        return order_record(order) if order else None
+
     def orders(self, instrument_id: int) -> bytes:
         """The live orders of an instrument as state records."""
         book = self._books[instrument_id]

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from svc.engine.book import Engine
-from svc.engine.records import pack_commands, unpack_commands, unpack_events
+from svc.engine.records import EventKind, pack_commands, unpack_commands, unpack_events
 from svc.engine.reference import ReferenceEngine
 from tests.engine.flows import Flow
 
@@ -26,13 +26,15 @@ SHAPES: dict[str, dict[str, int]] = {
 
 
 def assert_same(engine: Engine, reference: ReferenceEngine, commands: bytes, time_ns: int) -> None:
+    """Applies a batch to both and compares its events, and every order that they name."""
     expected = reference.apply(commands, time_ns)
     made = engine.apply(commands, time_ns)
-    assert bytes(made) == expected, (
-        unpack_commands(commands),
-        unpack_events(expected),
-        unpack_events(made),
-    )
+    events = unpack_events(expected)
+    assert bytes(made) == expected, (unpack_commands(commands), events, unpack_events(made))
+    for order_id in {event.order_id for event in events} | {
+        event.maker_order_id for event in events if event.kind == EventKind.TRADE
+    }:
+        assert engine.order(order_id) == reference.order(order_id)
     assert engine.running_hash == reference.running_hash
     assert engine.next_deadline_ns == reference.next_deadline_ns
 
