@@ -82,9 +82,9 @@ def test_batches_are_cut_by_size_and_where_time_advances() -> None:
 
 def test_the_engine_makes_the_same_of_a_file_however_it_is_cut() -> None:
     flow = Flow(8)
-    made = [*flow.opening(), *(flow.command() for _ in range(500))]
+    made = split_records(pack_commands([*flow.opening(), *(flow.command() for _ in range(500))]))
     # A version begins only where its command stands alone.
-    commands = pack_commands([c for c in made if c.kind != CommandKind.VERSION])
+    commands = b"".join(record for record in made if record[0] != CommandKind.VERSION)
     hashes = set()
     for size in (1, 7, 1_000):
         engine = Engine()
