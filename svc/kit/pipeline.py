@@ -49,6 +49,10 @@ AWAY_TEXT = "A part of the exchange is away; try again."
 MOST_CALLS_IN_FLIGHT = 4096
 """Calls of one service that may be open at once, streams included; more are RESOURCE_EXHAUSTED."""
 
+_TOO_LATE_S = 0.002
+"""Time a call must have left when it arrives. A socket rounds what is left up to milliseconds, so
+one whose time was up before it was sent may arrive with nearly two."""
+
 _READ_KEYS = frozenset((CALLER_KEY, SECRET_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY))
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -111,7 +115,7 @@ class Pipeline:
                 "TOO_MANY_CALLS",
                 f"Service {self.service} has {MOST_CALLS_IN_FLIGHT} calls open; try again later.",
             )
-        if call.deadline is not None and call.deadline <= call.started:
+        if call.deadline is not None and call.deadline - call.started < _TOO_LATE_S:
             raise DomainError(
                 grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "The call came too late."
             )
