@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from struct import Struct
+from typing import NamedTuple, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -24,17 +24,28 @@ TIMEOUT_S = 0.25
 PAUSE_NS = 1_000_000_000
 """How long it is not asked again after it was away."""
 
-# One round trip for a batch; the answer of a key is what it held before, or nothing.
-_CLAIM = """
-local known = {}
+# One round trip for a batch, whose values are one argument: the client pays by the argument. The
+# answer names the keys that were known, by place, each followed by what it held; a value of another
+# size is an earlier release's, and as good as lost.
+_VALUE = Struct(">q16s")
+_CLAIM = f"""
+local known, size = {{}}, {_VALUE.size}
 for i, key in ipairs(KEYS) do
-    known[i] = redis.call('SET', key, ARGV[i], 'NX', 'GET', 'EX', ARGV[#KEYS + 1])
+    local value = string.sub(ARGV[1], (i - 1) * size + 1, i * size)
+    local held = redis.call('SET', key, value, 'NX', 'GET', 'EX', ARGV[2])
+    if held and #held == size then
+        known[#known + 1] = i
+        known[#known + 1] = held
+    end
 end
 return known
 """
-_FORGET = """
+_FORGET = f"""
+local size = {_VALUE.size}
 for i, key in ipairs(KEYS) do
-    if redis.call('GET', key) == ARGV[i] then redis.call('DEL', key) end
+    if redis.call('GET', key) == string.sub(ARGV[1], (i - 1) * size + 1, i * size) then
+        redis.call('DEL', key)
+    end
 end
 """
 
@@ -43,30 +54,20 @@ _AWAY = (RedisError, OSError, TimeoutError)
 _log = get_logger("order.keys")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A key of an account, with the order id and digest of the call that wants it."""
 
     account_id: int
     key: str
     order_id: int
     digest: bytes
-
-    @property
-    def name(self) -> str:
-        """The key in the cache."""
-        return f"order:idem:{self.account_id}:{self.key}"
-
-    @property
-    def value(self) -> str:
-        """What the cache holds under it."""
-        return f"{self.order_id}:{self.digest.hex()}"
+    """16 bytes."""
 
 
 class _Script(Protocol):
     """A registered script: sent whole only when the server does not know it."""
 
-    async def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> list[object]: ...
+    async def __call__(self, keys: Sequence[str], args: Sequence[bytes | int]) -> list[object]: ...
 
 
 class KeyCache:
@@ -83,33 +84,33 @@ class KeyCache:
 
         None for all of them while the cache is away.
         """
-        values: list[str | int] = [*(claim.value for claim in claims), LIFE_S]
-        known = await self._call(self._claim, [claim.name for claim in claims], values)
-        return None if known is None else [_parse(value) for value in known]
+        answer = await self._call(self._claim, claims, LIFE_S)
+        if answer is None:
+            return None
+        known: list[tuple[int, bytes] | None] = [None] * len(claims)
+        for place, held in zip(answer[::2], answer[1::2], strict=True):
+            assert isinstance(place, int), "the script names keys by place"
+            assert isinstance(held, bytes), "the script gives values as they were set"
+            order_id, digest = _VALUE.unpack(held)
+            known[place - 1] = (order_id, digest)
+        return known
 
     async def forget(self, claims: Sequence[Claim]) -> None:
         """Leaves the keys free again where they are still these calls'."""
-        names = [claim.name for claim in claims]
-        await self._call(self._forget, names, [claim.value for claim in claims])
+        await self._call(self._forget, claims)
 
     async def _call(
-        self, script: _Script, names: Sequence[str], values: Sequence[str | int]
+        self, script: _Script, claims: Sequence[Claim], *more: int
     ) -> list[object] | None:
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._away_until_ns:
             return None
+        names = [f"order:idem:{claim.account_id}:{claim.key}" for claim in claims]
+        values = b"".join([_VALUE.pack(claim.order_id, claim.digest) for claim in claims])
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await script(names, values)
+                return await script(names, (values, *more))
         except _AWAY as error:
             self._away_until_ns = now_ns + PAUSE_NS
             _log.warning("cache_away", error=repr(error))
             return None
-
-
-def _parse(value: object) -> tuple[int, bytes] | None:
-    if value is None:
-        return None
-    text = value.decode() if isinstance(value, bytes) else str(value)
-    order_id, _, digest = text.partition(":")
-    return int(order_id), bytes.fromhex(digest)

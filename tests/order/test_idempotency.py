@@ -65,6 +65,17 @@ async def test_the_answer_outlives_the_cache(desk: Exchange, valkey: Valkey) -> 
     assert error.reason == "IDEMPOTENCY_KEY_REUSED"
 
 
+async def test_what_an_earlier_release_left_in_the_cache_is_as_good_as_lost(
+    desk: Exchange, valkey: Valkey
+) -> None:
+    trader = await desk.trader()
+    cache = Redis.from_url(valkey.url)
+    cache.set(f"order:idem:{trader.account_id}:once", f"5:{bytes(16).hex()}")
+    cache.close()
+    first = await trader.create(limit(price="50000", idempotency_key="once"))
+    assert await trader.create(limit(price="50000", idempotency_key="once")) == first
+
+
 async def test_the_answer_comes_before_a_refusal_that_a_forgetful_cache_let_through(
     desk: Exchange, valkey: Valkey
 ) -> None:
