@@ -13,7 +13,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -56,6 +56,23 @@ one whose time was up before it was sent may arrive with nearly two."""
 _READ_KEYS = frozenset((CALLER_KEY, SECRET_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY))
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behavior = TypeVar("Behavior", bound=Callable[..., Any])
+M = TypeVar("M", bound=Message)
+
+
+def takes_bytes(behavior: Behavior) -> Behavior:
+    """Marks a servicer's method that reads its requests itself: it gets bytes, one or a stream.
+
+    Nothing has been checked of them: they may be no message, or break its rules; `message_of` is
+    what other methods get. It may answer with bytes, too.
+    """
+    behavior.takes_bytes = True  # type: ignore[attr-defined]  # functions take attributes
+    return behavior
+
+
+def message_of(message_type: type[M], payload: bytes) -> M:
+    """The message in the bytes, its rules checked. Raises MALFORMED_MESSAGE, INVALID_FIELD."""
+    return _read(message_type.FromString, payload)
 
 
 class HandlerShapeError(Exception):
@@ -211,7 +228,7 @@ class Requests:
     away as one that is done, a moment before it cancels the handler.
     """
 
-    def __init__(self, requests: AsyncIterator[Message], pipeline: Pipeline) -> None:
+    def __init__(self, requests: AsyncIterator[Message | bytes], pipeline: Pipeline) -> None:
         self._requests = requests
         self._pipeline = pipeline
         self._stopped = asyncio.Event()
@@ -220,7 +237,7 @@ class Requests:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> Message | bytes:
         if self._stopped.is_set():
             raise self._pipeline.not_open()
         self._reader = reader = asyncio.current_task()
@@ -235,7 +252,8 @@ class Requests:
             raise _malformed() from None
         finally:
             self._reader = None
-        validate(request)
+        if not isinstance(request, bytes):
+            validate(request)
         return request
 
     def stop(self) -> None:
@@ -255,12 +273,17 @@ class Method:
         self._generates = inspect.isasyncgenfunction(self._behavior)
         self.streams_in = handler.request_streaming
         self.streams_out = handler.response_streaming
-        self.parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
-        self.serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
-        prepare(self.parse(b""))
+        self._takes_bytes = getattr(self._behavior, "takes_bytes", False)
+        parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
+        serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
+        prepare(parse(b""))
+        self.parse: Callable[[bytes], Any] = bytes if self._takes_bytes else parse
+        self.serialize: Callable[[Any], bytes] = serialize
+        if self._takes_bytes:
+            self.serialize = lambda reply: reply if type(reply) is bytes else serialize(reply)
 
     async def serve(
-        self, incoming: bytes | AsyncIterator[Message], context: Context
+        self, incoming: bytes | AsyncIterator[Message | bytes], context: Context
     ) -> bytes | None:
         """Serves one call; what gRPC and the in-process channel run.
 
@@ -283,7 +306,7 @@ class Method:
             self._pipeline.end(call)
 
     async def _behave(
-        self, call: Call, argument: Message | Requests, context: Context
+        self, call: Call, argument: Message | bytes | Requests, context: Context
     ) -> bytes | None:
         if not self.streams_out:
             return self.serialize(await self._behavior(argument, context))
@@ -302,17 +325,14 @@ class Method:
                     raise self._pipeline.not_open()
         return None
 
-    def _argument(self, incoming: bytes | AsyncIterator[Message], call: Call) -> Message | Requests:
+    def _argument(
+        self, incoming: bytes | AsyncIterator[Message | bytes], call: Call
+    ) -> Message | bytes | Requests:
         if not isinstance(incoming, bytes):
             requests = Requests(incoming, self._pipeline)
             call.stop_reading = requests.stop
             return requests
-        try:
-            request = self.parse(incoming)
-        except DecodeError:
-            raise _malformed() from None
-        validate(request)
-        return request
+        return incoming if self._takes_bytes else _read(self.parse, incoming)
 
     def wrapped(self) -> Handler:
         """The handler to register: its single messages are bytes, its streams are messages."""
@@ -363,6 +383,15 @@ def _headers(context: Context) -> dict[str, str]:
             # Given twice is worth as much as not given: no rule says which of the two counts.
             found[key] = "" if key in found else str(value)
     return found
+
+
+def _read(parse: Callable[[bytes], M], payload: bytes) -> M:
+    try:
+        request = parse(payload)
+    except DecodeError:
+        raise _malformed() from None
+    validate(request)
+    return request
 
 
 def _malformed() -> DomainError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,13 +16,14 @@ import asyncpg
 import grpc
 import pytest
 from engine.v1 import engine_pb2
+from order.v1 import order_pb2
 from sqlalchemy.exc import DBAPIError
 
 from svc.kit.call import answer_http_status
 from svc.kit.errors import DomainError, failed_precondition, unavailable
-from svc.kit.pipeline import AWAY_TEXT
+from svc.kit.pipeline import AWAY_TEXT, message_of
 from tests.kit.rpc.messages import Outcome, forever, order, outcome, place, placed
-from tests.kit.rpc.wire import PLACE, Wire
+from tests.kit.rpc.wire import PLACE, SUBMIT_ORDERS, Wire
 
 StatusCode = grpc.StatusCode
 
@@ -134,6 +136,54 @@ async def test_a_request_that_breaks_a_rule_of_its_proto_never_reaches_the_handl
     failed = await outcome(wire.orders().CreateOrder(order(symbol="")))
     assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     assert failed.metadata == {"field": "symbol", "value": "", "rule": "string.min_len"}
+
+
+async def test_a_handler_that_takes_bytes_gets_what_was_sent_and_may_answer_bytes(
+    wire: Wire,
+) -> None:
+    sent = order_pb2.SubmitOrdersRequest()  # breaks a rule of its proto
+    got: list[bytes] = []
+    reply = order_pb2.SubmitOrdersResponse(results=[order_pb2.OrderItemResult(order_id="x")])
+
+    async def in_bytes(request: bytes, _context: Any) -> bytes:
+        got.append(request)
+        return reply.SerializeToString()
+
+    async def as_message(_request: bytes, _context: Any) -> Any:
+        return reply
+
+    for handle in (in_bytes, as_message):
+        wire.handlers.items = handle
+        assert await wire.orders().SubmitOrders(sent) == reply
+    assert got == [sent.SerializeToString()]
+
+
+async def test_a_handler_that_takes_bytes_finds_them_checked_when_it_asks_for_the_message(
+    wire: Wire,
+) -> None:
+    async def read(request: bytes, _context: Any) -> Any:
+        return message_of(order_pb2.SubmitOrdersRequest, request)
+
+    wire.handlers.items = read
+    failed = await outcome(wire.orders().SubmitOrders(order_pb2.SubmitOrdersRequest()))
+    assert (failed.reason, failed.metadata["rule"]) == ("INVALID_FIELD", "repeated.min_items")
+    garbage: Any = wire.channel.unary_unary(SUBMIT_ORDERS, lambda _: b"\xff\xff", None)
+    failed = await outcome(garbage(None, metadata=wire.identity("edge")))
+    assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE")
+
+
+async def test_a_stream_of_bytes_passes_both_ways(wire: Wire) -> None:
+    async def echo(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            assert isinstance(request, bytes)
+            yield order_pb2.StreamOrdersResponse().SerializeToString()
+            yield order_pb2.StreamOrdersResponse()
+
+    wire.handlers.item_stream = echo
+    sent = [order_pb2.StreamOrdersRequest()] * 2
+    assert [reply async for reply in wire.orders().StreamOrders(iter(sent))] == [
+        order_pb2.StreamOrdersResponse()
+    ] * 4
 
 
 async def test_an_abort_by_the_handler_passes_as_it_is(wire: Wire) -> None:

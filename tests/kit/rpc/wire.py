@@ -21,13 +21,14 @@ from svc.kit.channel import InProcessChannel, InProcessServer
 from svc.kit.client import ClientChannel, dial
 from svc.kit.health import Health
 from svc.kit.identity import create_secrets, load_identities, load_identity
-from svc.kit.pipeline import HandlerTable, Phase, Pipeline
+from svc.kit.pipeline import HandlerTable, Phase, Pipeline, takes_bytes
 from svc.kit.server import RpcServer
 from svc.kit.telemetry import RpcMetrics
 
 SERVICE = "engine"
 CALLERS = ("order", "risk", "wallet", "mesh", "edge")
 PLACE = "/engine.v1.EngineService/PlaceOrder"
+SUBMIT_ORDERS = "/order.v1.OrderService/SubmitOrders"
 CANCEL = "/engine.v1.EngineService/CancelOrder"
 
 Behavior = Callable[..., Any]
@@ -41,6 +42,8 @@ class Handlers:
     events: Behavior | None = None
     submit: Behavior | None = None
     create: Behavior | None = None
+    items: Behavior | None = None
+    item_stream: Behavior | None = None
     collect: Behavior | None = None
 
 
@@ -74,6 +77,18 @@ class _Orders(order_pb2_grpc.OrderServiceServicer):
     async def CreateOrder(self, request: Any, context: Any) -> Any:
         assert self._handlers.create is not None
         return await self._handlers.create(request, context)
+
+    @takes_bytes
+    async def SubmitOrders(self, request: Any, context: Any) -> Any:
+        assert self._handlers.items is not None
+        return await self._handlers.items(request, context)
+
+    @takes_bytes
+    async def StreamOrders(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
+        assert self._handlers.item_stream is not None
+        async with aclosing(self._handlers.item_stream(request_iterator, context)) as replies:
+            async for reply in replies:
+                yield reply
 
 
 @dataclass
