@@ -39,14 +39,25 @@ class FlowMarket:
 
 
 class OrderFlow:
-    """Items of one account. Call `accepted` with the ids that creates were given."""
+    """Items of one account. Call `accepted` with the ids that creates were given.
+
+    Orders can be made ahead by `prepare`, so that the load's own work does not slow what it
+    measures; it changes none of them.
+    """
 
     def __init__(self, seed: int, markets: Sequence[FlowMarket]) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a load has no secrets
+        self._turns = random.Random(f"turns {seed}")  # noqa: S311 - orders must not depend on it
         self._markets = list(markets)
+        self._prepared: deque[order_pb2.CreateOrderRequest] = deque()
         self._mine: deque[str] = deque(maxlen=_REMEMBERED)
         self._keys = 0
         self._seed = seed
+
+    def prepare(self, count: int) -> None:
+        """Have this many orders ready."""
+        while len(self._prepared) < count:
+            self._prepared.append(self._made())
 
     def items(self, count: int) -> list[order_pb2.OrderItem]:
         """The next items."""
@@ -54,6 +65,9 @@ class OrderFlow:
 
     def create(self) -> order_pb2.CreateOrderRequest:
         """The next item, where only orders can be sent."""
+        return self._prepared.popleft() if self._prepared else self._made()
+
+    def _made(self) -> order_pb2.CreateOrderRequest:
         pick = self._random.random()
         market = self._random.choice(self._markets)
         self._keys += 1
@@ -82,7 +96,7 @@ class OrderFlow:
                 self._mine.append(result.order_id)
 
     def _item(self) -> order_pb2.OrderItem:
-        if self._mine and self._random.random() < _CANCEL:
+        if self._mine and self._turns.random() < _CANCEL:
             order_id = self._mine.pop()
             return order_pb2.OrderItem(cancel=order_pb2.CancelOrderRequest(order_id=order_id))
         return order_pb2.OrderItem(create=self.create())

@@ -13,10 +13,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
+from svc.kit.rows import RowsEncoder
 from svc.kit.schema import SERVICES, VERSION_TABLE, head_of, schema_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ DISCONNECTED: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,  # an idle connection was told its end and has not noticed yet
 )
 """The database is away or dropped us: the outcome of what was in flight is unknown, retry later."""
+
+_ROW_LISTS = """
+SELECT list.oid, list.typname, row.oid, array_agg(field.attname::text ORDER BY field.attnum),
+    array_agg(field.atttypid ORDER BY field.attnum)
+FROM pg_type list
+JOIN pg_type rows ON rows.oid = list.typbasetype
+JOIN pg_type row ON row.oid = rows.typelem AND row.typtype = 'c'
+JOIN pg_attribute field ON field.attrelid = row.typrelid AND field.attnum > 0
+WHERE list.typnamespace = to_regnamespace($1) AND list.typtype = 'd' AND NOT field.attisdropped
+GROUP BY list.oid, list.typname, row.oid
+"""
 
 
 class SchemaVersionError(Exception):
@@ -82,7 +94,7 @@ class Target:
 
     async def connect(self, application: str = "") -> asyncpg.Connection:
         """Open a connection as the service's role with the session settings of every service."""
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self.url,
             user=self.schema,
             password=self.password or None,
@@ -96,6 +108,17 @@ class Target:
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
             },
         )
+        await _learn_row_lists(connection, self.schema)
+        return connection
+
+
+async def _learn_row_lists(connection: asyncpg.Connection, schema: str) -> None:
+    """Lets parameters of the schema's domains over arrays of rows be lists of tuples."""
+    codecs = cast("Any", connection)._protocol.get_settings()  # noqa: SLF001 (see below)
+    for number, name, row_type, names, types in await connection.fetch(_ROW_LISTS, schema):
+        encode = RowsEncoder(row_type, tuple(zip(names, types, strict=True)))
+        # Connection.set_type_codec refuses domains because results do not name them; parameters do.
+        codecs.add_python_codec(number, name, schema, [], "scalar", encode, bytes, "binary")
 
 
 def password_of(service: str, secrets: Path) -> str:

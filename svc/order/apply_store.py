@@ -28,7 +28,7 @@ UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled_lots,
     filled_qty = a.filled_lots * i.lot_size, remaining_qty = a.remaining_lots * i.lot_size,
     avg_fill_price = a.average::numeric, reason = a.reason, sequence = a.sequence,
     events = a.events, updated_at = $1
-FROM unnest($2::change_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($2::change_rows) AS a JOIN instruments i ON i.id = a.instrument_id
 WHERE o.id = a.id
 """
 
@@ -48,7 +48,7 @@ SELECT a.order_id, a.number, a.account_id, event_type_of(a.event_type), status_o
     status_of(a.status), CASE WHEN a.lots > 0 THEN a.lots * i.lot_size END,
     CASE WHEN a.lots > 0 THEN a.price_ticks * i.tick_size END, nullif(a.trade_id, 0), a.reason,
     a.sequence, $1
-FROM unnest($2::event_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($2::event_rows) AS a JOIN instruments i ON i.id = a.instrument_id
 """
 
 _INSERT_TRADES = """
@@ -57,7 +57,7 @@ INSERT INTO trades (account_id, executed_at, trade_id, side, order_id, instrumen
 SELECT a.account_id, 'epoch'::timestamptz + a.time_us * interval '1 microsecond', a.trade_id,
     side_of(a.side), a.order_id, a.instrument_id, a.price_ticks * i.tick_size, a.lots * i.lot_size,
     a.fee_units::numeric, a.maker, a.sequence
-FROM unnest($1::trade_row[]) AS a JOIN instruments i ON i.id = a.instrument_id
+FROM unnest($1::trade_rows) AS a JOIN instruments i ON i.id = a.instrument_id
 """
 
 _CLOSE = """

@@ -22,7 +22,7 @@ from svc.order.lifecycle import Cause, status_of
 
 _INSERT_ORDERS = """
 WITH asked AS (
-    SELECT * FROM unnest($2::order_row[])
+    SELECT * FROM unnest($2::order_rows)
 ), inserted AS (
     INSERT INTO orders (id, version, market, account_id, user_id, instrument_id, side, type,
         time_in_force, status, price, quantity, filled_qty, remaining_qty, price_ticks, cap_ticks,
@@ -77,7 +77,7 @@ FROM moved
 _INSERT_ANSWERS = """
 INSERT INTO idempotency
     (account_id, key, digest, order_id, code, reason, message, metadata, created_at)
-SELECT *, $1 FROM unnest($2::answer_row[])
+SELECT *, $1 FROM unnest($2::answer_rows)
 """
 
 _ANSWERS = """
