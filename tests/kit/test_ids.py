@@ -5,7 +5,7 @@ from itertools import pairwise
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from svc.kit.clock import FakeClock
@@ -16,6 +16,36 @@ EPOCH_MS = 1_704_067_200_000
 
 any_id = st.integers(1, MAX_ID)
 SAMPLE = [1, 7, 1 << 40 | 1, MAX_ID, *random.Random(1).sample(range(1, MAX_ID), 6)]
+
+
+def plain_uuid(value: int) -> str:
+    """The bits of docs/ids.md, one after the other."""
+    checksum = value * 0x9E37_79B9_7F4A_7C15 % (2**52 - 47)
+    bits = (value >> 22) + EPOCH_MS << 80 | 7 << 76 | (value >> 10 & 0xFFF) << 64
+    return str(UUID(int=bits | 2 << 62 | (value & 0x3FF) << 52 | checksum))
+
+
+@given(any_id)
+@example(1)
+@example(MAX_ID)
+def test_a_uuid_has_the_bits_that_are_written_down(value: int) -> None:
+    assert to_uuid(value) == plain_uuid(value)
+
+
+@settings(max_examples=500)
+@given(any_id, st.lists(st.tuples(st.integers(0, 35), st.sampled_from("09afgAFG-\xe9 "))))
+def test_a_text_is_an_id_only_where_it_is_that_ids_uuid(
+    value: int, mistypes: list[tuple[int, str]]
+) -> None:
+    text = list(to_uuid(value))
+    for at, wrong in mistypes:
+        text[at] = wrong
+    asked = "".join(text)
+    if asked.lower() == plain_uuid(value):
+        assert from_uuid(asked) == value
+        return
+    with pytest.raises(ValueError, match="must be a UUID"):
+        from_uuid(asked)
 
 
 @given(any_id)
