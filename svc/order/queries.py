@@ -14,15 +14,15 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, RowMapping, Select, func, select, tuple_, union_all
 
 from svc.kit import ids
 from svc.kit.database import Database
 from svc.kit.errors import not_found
 from svc.order import cursors
 from svc.order.cursors import Place
-from svc.order.lifecycle import LIVE
-from svc.order.tables import open_orders, order_events, orders, trades
+from svc.order.lifecycle import FINAL, LIVE
+from svc.order.tables import IS_END, open_orders, order_events, orders, trades
 
 EXACT_TOTAL = 10_000
 COUNT_LIFE_S = 300
@@ -34,6 +34,7 @@ CLIENT_ID_PREFIX = "client:"
 """Begins the caller's own id where an order's id may stand."""
 
 _LIVE_LABELS = frozenset(status.name.lower() for status in LIVE)
+_FINAL_LABELS = frozenset(status.name.lower() for status in FINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,8 @@ class Queries:
         """Orders, last change first. Raises INVALID_CURSOR."""
         of_list = cursors.list_digest("orders", account_id, filters)
         after = cursors.read(cursor, of_list) if cursor else None
-        chosen = _by_last_change(account_id, filters, after).limit(limit + 1).offset(offset)
-        rows = await self._fetch(chosen)
+        chosen = _by_last_change(account_id, filters, after, offset + limit + 1)
+        rows = await self._fetch(chosen.offset(offset))
         return _page(rows, limit, of_list, lambda row: Place(row["updated_at"], row["id"]))
 
     async def total(self, account_id: int, filters: OrderFilters) -> int:
@@ -201,29 +202,39 @@ class Queries:
             return  # as above
 
 
-def _by_last_change(account_id: int, filters: OrderFilters, after: Place | None) -> Select[Any]:
-    """Orders by the time of their last event, through an index that no update moves.
+def _by_last_change(
+    account_id: int, filters: OrderFilters, after: Place | None, rows: int
+) -> Select[Any]:
+    """The first rows of an account's orders, last change first.
 
-    The few that are live are found by themselves, however many have ended.
+    The few that are live are found by themselves, however many have ended; those that have ended
+    through the index of the events that end, which no update moves.
     """
-    if filters.status in _LIVE_LABELS:
-        last = orders.c.updated_at
-        chosen = select(orders).join(open_orders, open_orders.c.order_id == orders.c.id)
-        chosen = chosen.where(open_orders.c.account_id == account_id)
-    else:
-        last = order_events.c.created_at
-        is_last = (orders.c.id == order_events.c.order_id) & (
-            orders.c.events == order_events.c.number
-        )
-        chosen = select(orders).join(order_events, is_last)
-        chosen = chosen.where(order_events.c.account_id == account_id)
+    matching = select(orders).where(*filters.conditions())
+    parts = []
+    if filters.status not in _FINAL_LABELS:
+        live = matching.join(open_orders, open_orders.c.order_id == orders.c.id)
+        live = live.where(open_orders.c.account_id == account_id)
+        parts.append(_first(live, (orders.c.updated_at, orders.c.id), after, rows))
+    if filters.status not in _LIVE_LABELS:
+        event = order_events.c
+        is_last = (orders.c.id == event.order_id) & (orders.c.events == event.number)
+        ended = matching.join(order_events, is_last).where(event.account_id == account_id, IS_END)
         if filters.created_from is not None:
-            chosen = chosen.where(last >= filters.created_from)
-    chosen = chosen.where(*filters.conditions())
-    order_id = orders.c.id if last is orders.c.updated_at else order_events.c.order_id
+            ended = ended.where(event.created_at >= filters.created_from)
+        parts.append(_first(ended, (event.created_at, event.order_id), after, rows))
+    if len(parts) == 1:
+        return parts[0]
+    both = union_all(*parts).subquery()
+    return select(both).order_by(both.c.updated_at.desc(), both.c.id.desc()).limit(rows)
+
+
+def _first(
+    chosen: Select[Any], place: tuple[Column[Any], Column[Any]], after: Place | None, rows: int
+) -> Select[Any]:
     if after is not None:
-        chosen = chosen.where(tuple_(last, order_id) < tuple_(after.time, after.id))
-    return chosen.order_by(last.desc(), order_id.desc())
+        chosen = chosen.where(tuple_(*place) < tuple_(after.time, after.id))
+    return chosen.order_by(*(column.desc() for column in place)).limit(rows)
 
 
 def _lifetime(account_id: int, order_id: int) -> list[ColumnElement[bool]]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    text,
 )
 
 from svc.order.lifecycle import Status
@@ -70,6 +71,9 @@ order_events = Table(
     Column("account_id", BigInteger),
     Column("created_at", DateTime(timezone=True)),
 )
+
+IS_END = text("order_events.new_status IN ('filled', 'canceled', 'rejected', 'expired')")
+"""An event after which the order is live no more; word by word the condition of its index."""
 
 open_orders = Table(
     "open_orders",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from order.v1 import order_pb2
+from sqlalchemy import create_engine, select
 from trading.v1 import trading_pb2
 
 from svc.kit import ids
 from svc.order.queries import EXACT_TOTAL
+from svc.order.tables import IS_END, order_events
 from tests.order.exchange import Exchange, Trader, limit, refused, until
+
+_SHOWN = {"literal_binds": True}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,30 +94,46 @@ def _after(time: Timestamp) -> Timestamp:
     return later
 
 
-@pytest.mark.parametrize("status", ["", "accepted"])
+@pytest.mark.parametrize("status", ["", "accepted", "canceled"])
 async def test_pages_by_number_and_by_cursor_show_every_order_once(
     desk: Exchange, status: str
 ) -> None:
     trader = await desk.trader()
     items = [order_pb2.OrderItem(create=limit(price=str(50_000 + n))) for n in range(23)]
     placed = [result.order_id for result in await trader.submit(*items)]
+    ended = placed[::3]
+    for order_id in ended:
+        await trader.cancel(order_id)
     await desk.settled()
+    wanted = {"": placed, "canceled": ended, "accepted": [p for p in placed if p not in ended]}
     by_number = [
         order_id
         for page in (1, 2, 3)
         for order_id in ids_of(await trader.list(page=page, limit=10, status=status))
     ]
-    by_cursor, cursor = [], ""
+    by_cursor, cursor, times = [], "", []
     while True:
         answer = await trader.list(limit=10, status=status, cursor=cursor)
         by_cursor += ids_of(answer)
+        times += [order.updated_at.ToNanoseconds() for order in answer.data]
         cursor = answer.pagination.next_cursor
         if not cursor:
             break
         assert len(answer.data) == 10
     assert by_number == by_cursor
-    assert sorted(by_number) == sorted(placed)
-    assert (await trader.list(page=4, limit=10, status=status)).pagination.total == 23
+    assert sorted(by_number) == sorted(wanted[status])
+    assert times == sorted(times, reverse=True)
+    last = await trader.list(page=4, limit=10, status=status)
+    assert (list(last.data), last.pagination.total) == ([], len(wanted[status]))
+
+
+async def test_orders_that_ended_are_found_by_their_index(desk: Exchange) -> None:
+    wanted = select(order_events.c.order_id).where(order_events.c.account_id == 1, IS_END)
+    query = str(wanted.compile(create_engine("postgresql+asyncpg://"), compile_kwargs=_SHOWN))
+    async with desk.tables() as tables, tables.transaction():
+        await tables.execute("SET LOCAL enable_seqscan = off")
+        plan = await tables.fetch(f"EXPLAIN {query}")
+    assert any("order_events_that_end" in line["QUERY PLAN"] for line in plan)
 
 
 async def test_a_cursor_belongs_to_its_account_and_its_filters(desk: Exchange) -> None:
