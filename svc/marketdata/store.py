@@ -47,12 +47,9 @@ FROM instruments WHERE market = $1 ORDER BY id
 """
 _ADD_TRADES = """
 INSERT INTO trades (time, symbol, trade_id, price, quantity, side, sequence)
-SELECT t.time, i.symbol, t.trade_id, t.price_ticks * i.tick_size, t.lots * i.lot_size, t.side,
-       t.sequence
-FROM unnest($1::timestamptz[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
-            $7::bigint[])
-    AS t (time, instrument_id, trade_id, price_ticks, lots, side, sequence)
-JOIN instruments i ON i.id = t.instrument_id
+SELECT 'epoch'::timestamptz + t.time_us * interval '1 microsecond', i.symbol, t.trade_id,
+       t.price_ticks * i.tick_size, t.lots * i.lot_size, t.side, t.sequence
+FROM unnest($1::trade_rows) AS t JOIN instruments i ON i.id = t.instrument_id
 """
 _ADD_CANDLES = """
 INSERT INTO candles AS c
@@ -236,18 +233,20 @@ class Store:
     async def _add_trades(
         self, connection: asyncpg.Connection, entries: Sequence[TapeEntry]
     ) -> None:
-        trades = [entry.trade for entry in entries]
-        done = await connection.execute(
-            _ADD_TRADES,
-            [_EPOCH + timedelta(microseconds=trade.time_unix_ns // 1_000) for trade in trades],
-            [entry.instrument.id for entry in entries],
-            [trade_id(self._market, trade.number) for trade in trades],
-            [trade.price_ticks for trade in trades],
-            [trade.lots for trade in trades],
-            [_SIDES[trade.side] for trade in trades],
-            [trade.sequence for trade in trades],
-        )
-        assert done == f"INSERT 0 {len(trades)}", "every instrument of the tape is in the table"
+        rows = [
+            (
+                trade.time_unix_ns // 1_000,
+                instrument.id,
+                trade_id(self._market, trade.number),
+                trade.price_ticks,
+                trade.lots,
+                _SIDES[trade.side],
+                trade.sequence,
+            )
+            for instrument, trade in entries
+        ]
+        done = await connection.execute(_ADD_TRADES, rows)
+        assert done == f"INSERT 0 {len(rows)}", "every instrument of the tape is in the table"
 
 
 async def _add_candles(connection: asyncpg.Connection, entries: Iterable[TapeEntry]) -> None:
