@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from svc.wallet.asks import CreditAsk, Refusal
 from svc.wallet.ledger import Ledger
-from svc.wallet.memory import NOWHERE, HoldAsk, HoldKey, Position
+from svc.wallet.memory import NOWHERE, HoldAsk, HoldKey, Memory, Position
 from svc.wallet.settlement import Range, settle
 
 R_co = TypeVar("R_co", covariant=True)
@@ -22,8 +22,8 @@ R_co = TypeVar("R_co", covariant=True)
 class Operation(ABC, Generic[R_co]):
     """One call's work. ``decide`` runs whole before anything else does."""
 
-    def hold_keys(self) -> Iterable[HoldKey]:
-        """Holds that it will ask for."""
+    def unsure_keys(self, memory: Memory) -> Iterable[HoldKey]:
+        """Holds that it will ask for and only the database knows about."""
         return ()
 
     def transaction_ids(self) -> Iterable[str]:
@@ -41,9 +41,9 @@ class LockFunds(Operation[list[int | Refusal]]):
 
     items: Sequence[HoldAsk | Refusal]
 
-    def hold_keys(self) -> Iterable[HoldKey]:
+    def unsure_keys(self, memory: Memory) -> Iterable[HoldKey]:
         """Those of the valid asks."""
-        return [HoldKey(*item[:2]) for item in self.items if isinstance(item, HoldAsk)]
+        return memory.unsure_asks(self.items)
 
     def decide(self, ledger: Ledger, now_unix_ns: int) -> list[int | Refusal]:
         """Amount held or refusal, per item."""
@@ -59,9 +59,9 @@ class UnlockFunds(Operation[list[int | Refusal]]):
 
     items: Sequence[HoldKey]
 
-    def hold_keys(self) -> Iterable[HoldKey]:
-        """All of them."""
-        return self.items
+    def unsure_keys(self, memory: Memory) -> Iterable[HoldKey]:
+        """Any of them."""
+        return [key for key in self.items if memory.unsure(*key)]
 
     def decide(self, ledger: Ledger, now_unix_ns: int) -> list[int | Refusal]:
         """Amount released or refusal, per item."""
@@ -116,7 +116,7 @@ class ListHolds(Operation[list[OpenHold]]):
         """The holds."""
         return [
             OpenHold(
-                HoldKey(*hold.ask[:2]),
+                hold.ask.key,
                 hold.ask.account_id,
                 hold.ask.instrument_id,
                 hold.amount,

@@ -4,26 +4,21 @@ Keeps: a batch is one transaction under the writer's lease. Every statement is s
 that must be there are counted, so that a memory that has strayed from its database cannot commit.
 
 Encoding rows value by value costs a writer in Python more than deciding about them. So rows
-travel as text made by one call for all of them: JSON of integers is CSV but for its brackets, and
-an array literal but for its braces; neither has a limit on the digits of an amount.
+travel as text (see rows.pyx), and a batch is one statement: a round trip costs more than its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
-import orjson
 
+from svc.wallet.batch import Batch
 from svc.wallet.instruments import Catalog
 from svc.wallet.memory import (
     BUY,
-    ENDED,
     EXTERNAL_ACCOUNT,
-    OPEN,
-    SETTLEMENT,
-    UNLOCKED,
-    Changes,
+    NOWHERE,
     ClosedHold,
     Hold,
     HoldAsk,
@@ -34,7 +29,10 @@ from svc.wallet.memory import (
     Transfer,
 )
 
-_SESSION = "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
+_SESSION = """
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;
+SET plan_cache_mode = force_generic_plan
+"""
 """Keys are few and tables are large: always by the primary key, whatever statistics say."""
 
 _LOAD_TIMEOUT = "SET LOCAL statement_timeout = '60s'"
@@ -59,7 +57,7 @@ SELECT greatest((SELECT max(order_id) FROM holds), (SELECT max(order_id) FROM un
 """
 _CLOSED_HOLDS = f"""
 SELECT {_HOLD}, u.order_id IS NOT NULL AS unlocked, k.order_id, k.version
-FROM unnest($1::text::bigint[], $2::text::integer[]) AS k (order_id, version)
+FROM unnest($1::bigint[], $2::integer[]) AS k (order_id, version)
 LEFT JOIN holds AS h USING (order_id, version)
 LEFT JOIN unlocks AS u USING (order_id, version)
 WHERE h.order_id IS NOT NULL OR u.order_id IS NOT NULL
@@ -69,48 +67,56 @@ SELECT transaction_id, to_account_id, asset_id, amount::text, reference, balance
 FROM transfers WHERE ledger = $1 AND transaction_id = ANY ($2)
 """
 
-_HOLD_COLUMNS = (
-    "order_id", "version", "account_id", "instrument_id", "side", "cap_ticks", "lots",
-    "quote_amount", "maker_ppm", "taker_ppm", "ledger", "asset_id", "held", "created_at_unix_ns",
-)  # fmt: skip
-_OPEN_HOLD_COLUMNS = ("ledger", "order_id", "version", "remaining_lots", "amount", "state")
-_UNLOCK_COLUMNS = ("ledger", "order_id", "version", "unlocked_at_unix_ns")
-_BALANCE_COLUMNS = ("ledger", "account_id", "asset_id", "balance", "locked")
+_WRITE = """
+WITH settled AS (
+    INSERT INTO settlements SELECT * FROM unnest($1::text::settlements[])
+), made AS (
+    INSERT INTO holds SELECT * FROM unnest($2::text::holds[])
+), opened AS (
+    INSERT INTO open_holds SELECT * FROM unnest($3::text::open_holds[])
+), changed AS (
+    UPDATE open_holds AS o
+    SET remaining_lots = k.remaining_lots, amount = k.amount, state = k.state
+    FROM unnest($4::text::open_holds[]) AS k
+    WHERE o.order_id = k.order_id AND o.version = k.version
+    RETURNING 1
+), closed AS (
+    DELETE FROM open_holds AS o USING unnest($5::text::open_holds[]) AS k
+    WHERE o.order_id = k.order_id AND o.version = k.version
+    RETURNING 1
+), moved AS (
+    UPDATE balances AS b SET balance = b.balance + k.balance, locked = b.locked + k.locked
+    FROM unnest($6::text::balances[]) AS k
+    WHERE b.ledger = k.ledger AND b.account_id = k.account_id AND b.asset_id = k.asset_id
+    RETURNING 1
+), advanced AS (
+    UPDATE progress AS p SET sequence = k.sequence, running_hash = k.running_hash::numeric,
+        trade_number = k.trade_number
+    FROM unnest($8::integer[], $9::text[], $10::bigint[], $11::text[], $12::bigint[],
+                $13::bigint[])
+        AS k (market, log_id, sequence, running_hash, trade_number, before)
+    WHERE p.ledger = $7 AND p.market = k.market AND p.log_id = k.log_id AND p.sequence = k.before
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM closed),
+       (SELECT count(*) FROM moved), (SELECT count(*) FROM advanced)
+"""
+"""One writer changes these tables, so that no order of its rows can meet another's."""
 
-_CLOSE_HOLDS = """
-DELETE FROM open_holds AS o
-USING unnest($1::text::bigint[], $2::text::integer[]) AS k (order_id, version)
-WHERE o.order_id = k.order_id AND o.version = k.version
+_BEGIN_MARKET = """
+INSERT INTO progress (ledger, market, log_id, sequence, running_hash, trade_number)
+VALUES ($1, $2, $3, $4, $5::text::numeric, $6)
 """
-_CHANGE_HOLDS = """
-UPDATE open_holds AS o SET remaining_lots = k.remaining_lots, amount = k.amount, state = k.state
-FROM unnest($1::text::bigint[], $2::text::integer[], $3::text::bigint[], $4::text::numeric[],
-            $5::text::smallint[]) AS k (order_id, version, remaining_lots, amount, state)
-WHERE o.order_id = k.order_id AND o.version = k.version
-"""
-_CHANGE_BALANCES = """
-UPDATE balances AS b SET balance = b.balance + k.balance, locked = b.locked + k.locked
-FROM unnest($1::text::smallint[], $2::text::bigint[], $3::text::integer[], $4::text::numeric[],
-            $5::text::numeric[]) AS k (ledger, account_id, asset_id, balance, locked)
-WHERE b.ledger = k.ledger AND b.account_id = k.account_id AND b.asset_id = k.asset_id
-"""
+_ADD_BALANCES = "INSERT INTO balances SELECT * FROM unnest($1::text::balances[])"
+_ADD_UNLOCKS = "INSERT INTO unlocks SELECT * FROM unnest($1::text::unlocks[])"
 _ADD_TRANSFERS = """
 INSERT INTO transfers (ledger, from_account_id, created_at_unix_ns, transaction_id,
                        to_account_id, asset_id, amount, reference, balance_after)
-SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text::bigint[], $6::text::integer[],
-                                 $7::text::numeric[], $8::text[], $9::text::numeric[])
+SELECT $1, $2, $3, k.transaction_id, k.to_account_id, k.asset_id, k.amount::numeric, k.reference,
+       k.balance_after::numeric
+FROM unnest($4::text[], $5::bigint[], $6::integer[], $7::text[], $8::text[], $9::text[])
+    AS k (transaction_id, to_account_id, asset_id, amount, reference, balance_after)
 """
-_MOVE = """
-INSERT INTO progress AS p (ledger, market, log_id, sequence, running_hash, trade_number)
-VALUES ($1, $2, $3, $4, $5::text::numeric, $6)
-ON CONFLICT (ledger, market) DO UPDATE
-SET sequence = excluded.sequence, running_hash = excluded.running_hash,
-    trade_number = excluded.trade_number
-WHERE p.log_id = excluded.log_id AND p.sequence = $7
-"""
-
-
-_TWO_63 = 2**63
 
 
 class StrayedError(Exception):
@@ -147,8 +153,8 @@ async def closed_holds(
     """Those of the keys that had a hold or were unlocked, none of which is open."""
     found: dict[HoldKey, ClosedHold] = {}
     order_ids, versions = zip(*keys, strict=True)
-    for row in await connection.fetch(_CLOSED_HOLDS, _array(order_ids), _array(versions)):
-        state = UNLOCKED if row["unlocked"] else ENDED
+    for row in await connection.fetch(_CLOSED_HOLDS, order_ids, versions):
+        state = HoldState.UNLOCKED if row["unlocked"] else HoldState.ENDED
         born = row[0] is not None
         closed = ClosedHold(_ask_of(row) if born else None, int(row[10]) if born else 0, state)
         found[HoldKey(row[-2], row[-1])] = closed
@@ -171,44 +177,56 @@ async def write(connection: asyncpg.Connection, memory: Memory, now_unix_ns: int
     Raises StrayedError, or what a constraint says: nothing may be committed then.
     """
     changes, ledger = memory.changes, memory.ledger
-    await _copy(connection, "settlements", SETTLEMENT, changes.settlements)
-    await _write_holds(connection, changes, ledger)
-    unlocks = [(ledger, *key, now_unix_ns) for key in changes.unlocked]
-    await _copy(connection, "unlocks", _UNLOCK_COLUMNS, unlocks)
+    batch = Batch(memory, now_unix_ns)
+    if batch.added:
+        await connection.execute(_ADD_BALANCES, batch.added.text())
+    if batch.unlocked:
+        await connection.execute(_ADD_UNLOCKS, batch.unlocked.text())
     await _write_transfers(connection, changes.transfers, ledger, now_unix_ns)
-    await _write_balances(connection, changes, ledger)
+    advanced = []
     for market, before in changes.positions.items():
         after = memory.positions[market]
-        status = await connection.execute(
-            _MOVE, ledger, market, after.log_id, after.sequence, str(after.running_hash),
-            after.trade_number, before.sequence,
-        )  # fmt: skip
-        _expect(status, 1, "progress")
+        row = (market, after.log_id, after.sequence, str(after.running_hash), after.trade_number)
+        if before is NOWHERE:
+            await connection.execute(_BEGIN_MARKET, ledger, *row)
+        else:
+            advanced.append((*row, before.sequence))
+    if _writes(batch) or advanced:
+        await _write_rows(connection, batch, ledger, advanced)
 
 
-async def _write_holds(connection: asyncpg.Connection, changes: Changes, ledger: int) -> None:
-    made = changes.made
-    rows = [
-        (*hold.ask, ledger, hold.pays.asset_id, hold.held, hold.created_at_unix_ns) for hold in made
-    ]
-    await _copy(connection, "holds", _HOLD_COLUMNS, rows)
-    opened = [
-        (ledger, *hold.ask[:2], hold.remaining, hold.amount, hold.state)
-        for hold in made
-        if hold.state in OPEN
-    ]
-    await _copy(connection, "open_holds", _OPEN_HOLD_COLUMNS, opened)
-    closed = []
-    changed = []
-    for hold in changes.holds:
-        if hold.stored:
-            key = (hold.ask.order_id, hold.ask.version)
-            if hold.state in OPEN:
-                changed.append((*key, hold.remaining, hold.amount, hold.state))
-            else:
-                closed.append(key)
-    await _change(connection, _CLOSE_HOLDS, "open_holds", closed)
-    await _change(connection, _CHANGE_HOLDS, "open_holds", changed)
+def _writes(batch: Batch) -> bool:
+    rows = (batch.settled, batch.made, batch.changed, batch.closed, batch.moved)
+    return any(map(len, rows))
+
+
+async def _write_rows(
+    connection: asyncpg.Connection,
+    batch: Batch,
+    ledger: int,
+    advanced: Sequence[tuple[int, str, int, str, int, int]],
+) -> None:
+    """Writes what most batches have, and counts the rows that had to be there."""
+    columns = zip(*advanced, strict=True) if advanced else [()] * 6
+    found = await connection.fetchrow(
+        _WRITE,
+        batch.settled.text(),
+        batch.made.text(),
+        batch.opened.text(),
+        batch.changed.text(),
+        batch.closed.text(),
+        batch.moved.text(),
+        ledger,
+        *columns,
+    )
+    expected = (len(batch.changed), len(batch.closed), len(batch.moved), len(advanced))
+    assert found is not None, "counts are always a row"
+    there = tuple(found)
+    if there != expected:
+        raise StrayedError(
+            f"holds changed, holds closed, balances, positions: {there} rows were there, "
+            f"{expected} were to be"
+        )
 
 
 async def _write_transfers(
@@ -220,75 +238,14 @@ async def _write_transfers(
     if made:
         ids, accounts, assets, amounts, references, after = zip(*made, strict=True)
         await connection.execute(
-            _ADD_TRANSFERS, ledger, EXTERNAL_ACCOUNT, now_unix_ns, ids, _array(accounts),
-            _array(assets), _array(amounts), references, _array(after),
+            _ADD_TRANSFERS, ledger, EXTERNAL_ACCOUNT, now_unix_ns, ids, accounts, assets,
+            [str(amount) for amount in amounts], references, [str(total) for total in after],
         )  # fmt: skip
 
 
-async def _write_balances(connection: asyncpg.Connection, changes: Changes, ledger: int) -> None:
-    added = []
-    changed = []
-    for balance, (total, locked) in changes.balances.items():
-        key = (ledger, balance.account_id, balance.asset_id)
-        if not balance.stored:
-            added.append((*key, balance.total, balance.locked))
-        elif balance.total != total or balance.locked != locked:
-            changed.append((*key, balance.total - total, balance.locked - locked))
-    await _copy(connection, "balances", _BALANCE_COLUMNS, added)
-    await _change(connection, _CHANGE_BALANCES, "balances", changed)
-
-
-async def _change(
-    connection: asyncpg.Connection, statement: str, table: str, rows: Sequence[tuple[int, ...]]
-) -> None:
-    """Changes rows that must be there, in the order of their keys."""
-    if rows:
-        columns = zip(*sorted(rows), strict=True)
-        status = await connection.execute(statement, *map(_array, columns))
-        _expect(status, len(rows), table)
-
-
-async def _copy(
-    connection: asyncpg.Connection,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple[int, ...]],
-) -> None:
-    if rows:
-        text = _json(rows)[2:-2].replace(b"],[", b"\n")
-        await connection.copy_to_table(table, source=_whole(text), columns=columns, format="csv")
-
-
-async def _whole(text: bytes) -> AsyncIterator[bytes]:
-    yield text
-
-
-def _array(values: Sequence[int]) -> str:
-    return "{" + _json(values)[1:-1].decode() + "}"
-
-
-def _json(values: object) -> bytes:
-    try:
-        return orjson.dumps(values)
-    except TypeError:
-        return orjson.dumps(_quoted(values))
-
-
-def _quoted(values: object) -> object:
-    """With integers of more than 64 bits as text, which CSV and array literals take as well."""
-    if isinstance(values, Sequence):
-        return [_quoted(value) for value in values]
-    return values if isinstance(values, int) and abs(values) < _TWO_63 else str(values)
-
-
-def _expect(status: str, rows: int, table: str) -> None:
-    written = int(status.rpartition(" ")[2])
-    if written != rows:
-        raise StrayedError(f"{table}: {written} rows were there, {rows} were to be")
-
-
 def _ask_of(row: asyncpg.Record) -> HoldAsk:
-    return HoldAsk._make((*row[:7], int(row[7]), *row[8:10]))
+    fields = (*row[:7], int(row[7]), *row[8:10])
+    return HoldAsk(*fields)
 
 
 def _hold_of(row: asyncpg.Record, memory: Memory, catalog: Catalog) -> Hold:
@@ -304,5 +261,5 @@ def _hold_of(row: asyncpg.Record, memory: Memory, catalog: Catalog) -> Hold:
     pays, gets = (quote, base) if ask.side == BUY else (base, quote)
     return Hold(
         ask, int(row["held"]), row["created_at_unix_ns"], instrument, pays, gets,
-        row["remaining_lots"], int(row["amount"]), HoldState(row["state"]), stored=True,
+        row["remaining_lots"], int(row["amount"]), row["state"], stored=True,
     )  # fmt: skip

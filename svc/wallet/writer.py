@@ -211,9 +211,7 @@ class Writer:
         operations: list[Operation[object]],
     ) -> None:
         """Looks up what only the database knows of the things the operations will ask for."""
-        keys = {
-            key for operation in operations for key in operation.hold_keys() if memory.unsure(key)
-        }
+        keys = {key for operation in operations for key in operation.unsure_keys(memory)}
         if keys:
             memory.closed.update(await store.closed_holds(connection, sorted(keys)))
         ids = {name for operation in operations for name in operation.transaction_ids()}

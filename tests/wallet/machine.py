@@ -19,7 +19,7 @@ from svc.wallet.asks import CreditAsk, Refusal
 from svc.wallet.memory import BUY, SELL, HoldAsk, HoldKey, Position
 from svc.wallet.settlement import Effect, LogPoint, Range, Release, Replace, Trade
 from tests.wallet.model import Model, ModelHold
-from tests.wallet.worlds import BTC_USDT, ETH_USDT, LOG, MARKET
+from tests.wallet.worlds import BTC_USDT, ETH_USDT, LOG, MARKET, other
 
 INSTRUMENTS = {each.instrument_id: each for each in (BTC_USDT, ETH_USDT)}
 ACCOUNTS = (1, 2, 3)
@@ -114,13 +114,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(dice=dice_rolls)
     def lock_for_a_replace(self, dice: Random) -> None:
         for held in self._some(dice, 3):
-            changed = held.ask._replace(
+            changed = other(
+                held.ask,
                 version=max(1, held.ask.version + dice.choice((1, 1, 1, 1, 2, -1))),
                 cap_ticks=roll(dice),
                 lots=roll(dice),
             )
             if dice.randint(0, 9) == 0:
-                changed = changed._replace(account_id=held.ask.account_id % 3 + 1)
+                changed = other(changed, account_id=held.ask.account_id % 3 + 1)
             self._lock(changed)
 
     @rule(dice=dice_rolls)
@@ -129,7 +130,7 @@ class LedgerMachine(RuleBasedStateMachine):
         asks = [hold.ask for hold in self.model.state.holds.values() if hold.ask is not None]
         if asks:
             ask = dice.choice(asks)
-            self._lock(ask._replace(lots=ask.lots + dice.randint(0, 1)))
+            self._lock(other(ask, lots=ask.lots + dice.randint(0, 1)))
 
     def _lock(self, ask: HoldAsk) -> None:
         self.queue(ops.LockFunds([ask]), [self.model.lock(ask)])

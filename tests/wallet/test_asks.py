@@ -8,7 +8,7 @@ from svc.wallet.asks import CreditAsk, Refusal
 from svc.wallet.instruments import Asset, CatalogChangedError
 from svc.wallet.ledger import Ledger
 from svc.wallet.memory import BUY, SELL, HoldAsk, HoldKey, Memory
-from tests.wallet.worlds import BTC, USDT, small_catalog
+from tests.wallet.worlds import BTC, USDT, other, small_catalog
 
 GOOD = HoldAsk(
     order_id=1,
@@ -59,19 +59,19 @@ def refusal(result: int | Refusal) -> Refusal:
 def test_a_hold_that_makes_no_sense_is_refused_with_its_field(
     ledger: Ledger, field: str, value: int
 ) -> None:
-    found = refusal(ledger.lock(GOOD._replace(**{field: value}), 1))
+    found = refusal(ledger.lock(other(GOOD, **{field: value}), 1))
     assert found.reason == "INVALID_HOLD"
     assert found.metadata == {"field": field, "value": str(value)}
     assert found.message.startswith(f"{field} {value} must")
 
 
 def test_a_sell_by_quote_amount_is_refused(ledger: Ledger) -> None:
-    found = refusal(ledger.lock(GOOD._replace(side=SELL, quote_amount=5), 1))
+    found = refusal(ledger.lock(other(GOOD, side=SELL, quote_amount=5), 1))
     assert found.metadata == {"field": "quote_amount", "value": "5"}
 
 
 def test_a_sell_needs_no_cap(ledger: Ledger) -> None:
-    assert ledger.lock(GOOD._replace(side=SELL, cap_ticks=0), 1) == 35
+    assert ledger.lock(other(GOOD, side=SELL, cap_ticks=0), 1) == 35
 
 
 @pytest.mark.parametrize(
@@ -87,16 +87,16 @@ def test_a_sell_needs_no_cap(ledger: Ledger) -> None:
 )
 def test_a_replace_changes_cap_and_quantity_alone(ledger: Ledger, field: str, value: int) -> None:
     ledger.lock(GOOD, 1)
-    found = refusal(ledger.lock(GOOD._replace(version=2, **{field: value}), 1))
+    found = refusal(ledger.lock(other(GOOD, version=2, **{field: value}), 1))
     assert (found.reason, found.metadata["field"]) == ("INVALID_HOLD", field)
 
 
 def test_one_replace_at_a_time(ledger: Ledger) -> None:
     assert ledger.lock(GOOD, 1) == 151
-    assert ledger.lock(GOOD._replace(version=2, lots=6), 1) == 32
-    assert refusal(ledger.lock(GOOD._replace(version=3), 1)).reason == "REPLACE_UNDER_WAY"
+    assert ledger.lock(other(GOOD, version=2, lots=6), 1) == 32
+    assert refusal(ledger.lock(other(GOOD, version=3), 1)).reason == "REPLACE_UNDER_WAY"
     assert ledger.unlock(HoldKey(1, 2)) == 32
-    assert ledger.lock(GOOD._replace(version=3), 1) == 0
+    assert ledger.lock(other(GOOD, version=3), 1) == 0
 
 
 def test_what_never_changes_of_an_asset_stops_the_ledger_when_it_does() -> None:

@@ -28,8 +28,8 @@ class InMemoryMachine(LedgerMachine):
 
     def run_batch(self, batch: Sequence[Operation[object]]) -> Sequence[object]:
         for operation in batch:
-            for key in operation.hold_keys():
-                if self.memory.unsure(key) and key in self.shelf:
+            for key in operation.unsure_keys(self.memory):
+                if key in self.shelf:
                     self.memory.closed[key] = self.shelf[key]
         self.memory.transfers.update(self.payments)
         outcomes = [self._outcome(operation) for operation in batch]
@@ -48,7 +48,7 @@ class InMemoryMachine(LedgerMachine):
         for hold in changes.holds:
             if hold.state not in OPEN:
                 closed = ClosedHold(hold.ask, hold.held, hold.state)
-                self.shelf[HoldKey(*hold.ask[:2])] = closed
+                self.shelf[hold.ask.key] = closed
         for key in changes.unlocked:
             self.shelf.setdefault(key, ClosedHold(None, 0, HoldState.UNLOCKED))
         self.payments.update((made.transaction_id, made) for made in changes.transfers)
@@ -60,7 +60,7 @@ class InMemoryMachine(LedgerMachine):
             for asset, funds in assets.items()
         }
         held = self.ledger.open_holds(0, 2**62, 1000)
-        return balances, {hold.ask[:2]: (hold.amount, hold.remaining) for hold in held}
+        return balances, {hold.ask.key: (hold.amount, hold.remaining) for hold in held}
 
 
 def test_the_ledger_answers_and_stands_as_the_model_does() -> None:

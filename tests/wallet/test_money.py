@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 
 from svc.wallet import money
 
+around_words = st.one_of(
+    st.integers(0, 10**6),
+    st.integers(2**62, 2**65),
+    st.sampled_from([2**bits + step for bits in (31, 32, 63, 64, 126, 127) for step in (-1, 0, 1)]),
+)
+"""Small, and on both sides of what machine words hold."""
+
 ticks = st.integers(1, 10**12)
 quantities = st.integers(1, 10**12)
 units = st.integers(1, 10**20)
@@ -35,6 +42,20 @@ def test_a_buy_hold_is_value_and_larger_fee_rounded_up(
     rate = money.hold_rate(maker, taker)
     exact = Fraction(cap * lots * unit) * (1 + Fraction(max(maker, taker, 0), money.PPM))
     assert money.buy_hold(cap, lots, unit, rate) == ceil(exact)
+
+
+@given(around_words, around_words, around_words, st.integers(0, money.PPM))
+def test_a_hold_is_exact_on_both_sides_of_what_machine_words_hold(
+    cap: int, lots: int, unit: int, rate: int
+) -> None:
+    value = cap * lots * unit
+    assert money.buy_hold(cap, lots, unit, rate) == value + ceil(Fraction(value * rate, money.PPM))
+    assert money.sell_hold(lots, unit) == lots * unit
+
+
+@given(around_words, rates)
+def test_a_fee_is_exact_on_both_sides_of_what_machine_words_hold(amount: int, rate: int) -> None:
+    assert money.fee(amount, rate) == trunc(Fraction(amount * rate, money.PPM))
 
 
 @given(st.integers(0, 10**37), rates)

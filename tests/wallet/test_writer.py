@@ -18,7 +18,7 @@ from svc.wallet.writer import Writer
 from tests.wallet.conftest import leads, writing
 from tests.wallet.cutting import Cut, wired
 from tests.wallet.rows import Auditor
-from tests.wallet.worlds import BTC, BTC_USDT, LOG, MARKET, USDT
+from tests.wallet.worlds import BTC, BTC_USDT, LOG, MARKET, USDT, other
 
 ALICE, BOB = 1, 2
 FUNDS = 1_000
@@ -235,7 +235,7 @@ async def test_amounts_of_thirty_seven_digits_are_exact(
     migrated_url: str, auditor: Auditor
 ) -> None:
     most = 10**37 - 1
-    ask = buy(1)._replace(quote_amount=most - 1)
+    ask = other(buy(1), quote_amount=most - 1)
     async with writing(migrated_url) as writer:
         await leads(writer)
         credit = ops.Credit([CreditAsk("a", ALICE, USDT.asset_id, most, "")])
@@ -253,7 +253,7 @@ async def test_holds_are_listed_oldest_first_a_page_at_a_time(migrated_url: str)
     async with writing(migrated_url) as writer:
         await fund(writer)
         await lock(writer, *(buy(order_id) for order_id in (5, 3, 8, 1)))
-        await lock(writer, buy(3)._replace(version=2, lots=2))
+        await lock(writer, other(buy(3), version=2, lots=2))
         pages = []
         after = 0
         while page := await writer.submit(ops.ListHolds(after, 2**62, 2)):
@@ -276,8 +276,8 @@ async def test_a_trade_is_six_legs_and_what_its_fees_pay_into(
 ) -> None:
     async with writing(migrated_url) as writer:
         await fund(writer)
-        taker = buy(1, 10)._replace(maker_ppm=-1_000, taker_ppm=20_000)
-        maker = sell(2, 10)._replace(maker_ppm=-10_000, taker_ppm=20_000)
+        taker = other(buy(1, 10), maker_ppm=-1_000, taker_ppm=20_000)
+        maker = other(sell(2, 10), maker_ppm=-10_000, taker_ppm=20_000)
         assert await lock(writer, taker, maker) == [306, 70]
         await writer.submit(settling(0, 1, trade(1, 1, 1, 2, 10)))
         rows = await auditor.connection.fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from svc.wallet.instruments import Asset, Catalog, Instrument
+from svc.wallet.memory import HoldAsk
 
 BTC = Asset(1, "BTC", 8)
 ETH = Asset(2, "ETH", 18)
@@ -27,3 +28,14 @@ def small_catalog() -> Catalog:
     catalog = Catalog()
     catalog.add((BTC, ETH, USDT), (BTC_USDT, ETH_USDT, BTC_PERP))
     return catalog
+
+
+_ASK_FIELDS = (
+    "order_id", "version", "account_id", "instrument_id", "side", "cap_ticks", "lots",
+    "quote_amount", "maker_ppm", "taker_ppm",
+)  # fmt: skip
+
+
+def other(ask: HoldAsk, **changed: int) -> HoldAsk:
+    """The same ask with some of its fields changed."""
+    return HoldAsk(**{name: getattr(ask, name) for name in _ASK_FIELDS} | changed)

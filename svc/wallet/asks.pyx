@@ -1,16 +1,18 @@
+# cython: language_level=3
 """What may be asked of the ledger, and the form of a refusal."""
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from svc.wallet import money
-from svc.wallet.instruments import Instrument
-from svc.wallet.memory import BUY, SELL, UNLOCKED, ClosedHold, Hold, HoldAsk
+from svc.wallet.memory cimport HOLD_UNLOCKED, SIDE_BUY, SIDE_SELL, Hold, HoldAsk
+
+from svc.wallet.money import added_buy_hold, added_sell_hold, hold_rate
+
+cdef enum:
+    MILLION = 1_000_000  # money.PPM
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refusal:
     """Why one item of a list was refused; the others go on."""
 
@@ -29,59 +31,47 @@ class CreditAsk(NamedTuple):
     reference: str
 
 
-def refusal(reason: str, message: str, /, **metadata: str) -> Refusal:
+def refusal(reason, message, /, **metadata):
     """A refusal with the variables of its message by name."""
     return Refusal(reason, message, metadata)
 
 
-class _InvalidError(Exception):
-    """An ask breaks a rule that does not depend on the state of the ledger."""
-
-
-def broken_rule(ask: HoldAsk, instrument: Instrument) -> Refusal | None:
-    """The first rule that the ask breaks, whatever the state of the ledger is."""
+cdef object broken_rule(HoldAsk ask, object instrument):
+    """The first rule that the ask breaks, whatever the state of the ledger is; None: it is good."""
     if instrument.perpetual:
         return perpetual_not_settled(instrument.symbol)
-    try:
-        _check_names(ask)
-        _check_amounts(ask)
-    except _InvalidError as error:
-        field, rule = error.args
-        return _invalid(field, getattr(ask, field), rule)
+    if ask.order_id <= 0:
+        return _invalid("order_id", ask.order_id, "must be > 0")
+    if ask.version <= 0:
+        return _invalid("version", ask.version, "must be > 0, 1 for a new order")
+    if ask.account_id <= 0:
+        return _invalid("account_id", ask.account_id, "must be > 0")
+    if ask.side != SIDE_BUY and ask.side != SIDE_SELL:
+        return _invalid("side", ask.side, "must be BUY (1) or SELL (2)")
+    if not -MILLION <= ask.maker_ppm <= MILLION:
+        return _invalid("maker_ppm", ask.maker_ppm, "must be within 100 %")
+    if not -MILLION <= ask.taker_ppm <= MILLION:
+        return _invalid("taker_ppm", ask.taker_ppm, "must be within 100 %")
+    return _broken_quantity(ask)
+
+
+cdef object _broken_quantity(HoldAsk ask):
+    if ask.lots < 0:
+        return _invalid("lots", ask.lots, "must be >= 0")
+    if ask.quote_amount:
+        if ask.quote_amount < 0 or ask.side != SIDE_BUY:
+            return _invalid("quote_amount", ask.quote_amount, "must be > 0, and is for buys alone")
+        return None
+    if ask.lots == 0:
+        return _invalid("lots", ask.lots, "must be > 0 without a quote amount")
+    if ask.side == SIDE_BUY and ask.cap_ticks <= 0:
+        return _invalid("cap_ticks", ask.cap_ticks, "must be > 0 for a buy by lots")
     return None
 
 
-def _check_names(ask: HoldAsk) -> None:
-    if ask.order_id <= 0:
-        raise _InvalidError("order_id", "must be > 0")
-    if ask.version <= 0:
-        raise _InvalidError("version", "must be > 0, 1 for a new order")
-    if ask.account_id <= 0:
-        raise _InvalidError("account_id", "must be > 0")
-    if ask.side not in (BUY, SELL):
-        raise _InvalidError("side", "must be BUY (1) or SELL (2)")
-    if not -money.PPM <= ask.maker_ppm <= money.PPM:
-        raise _InvalidError("maker_ppm", "must be within 100 %")
-    if not -money.PPM <= ask.taker_ppm <= money.PPM:
-        raise _InvalidError("taker_ppm", "must be within 100 %")
-
-
-def _check_amounts(ask: HoldAsk) -> None:
-    if ask.lots < 0:
-        raise _InvalidError("lots", "must be >= 0")
-    if ask.quote_amount:
-        if ask.quote_amount < 0 or ask.side != BUY:
-            raise _InvalidError("quote_amount", "must be > 0, and is for buys alone")
-        return
-    if ask.lots == 0:
-        raise _InvalidError("lots", "must be > 0 without a quote amount")
-    if ask.side == BUY and ask.cap_ticks <= 0:
-        raise _InvalidError("cap_ticks", "must be > 0 for a buy by lots")
-
-
-def broken_replace_rule(ask: HoldAsk, current: Hold) -> Refusal | None:
+cdef object broken_replace_rule(HoldAsk ask, Hold current):
     """The first rule that an ask for an order's next version breaks."""
-    old = current.ask
+    cdef HoldAsk old = current.ask
     if ask.version <= old.version:
         return _invalid("version", ask.version, f"must be above {old.version}, the live one")
     if current.added is not None:
@@ -102,28 +92,28 @@ def broken_replace_rule(ask: HoldAsk, current: Hold) -> Refusal | None:
     return None
 
 
-def added_amount(ask: HoldAsk, current: Hold) -> int:
+cdef object added_amount(HoldAsk ask, Hold current):
     """What a replace needs beside the present hold."""
-    if ask.side == SELL:
-        return money.added_sell_hold(
+    if ask.side == SIDE_SELL:
+        return added_sell_hold(
             old_lots=current.remaining,
             lots=ask.lots,
             base_units=current.instrument.base_units,
         )
-    return money.added_buy_hold(
+    return added_buy_hold(
         old_cap_ticks=current.ask.cap_ticks,
         old_lots=current.remaining,
         cap_ticks=ask.cap_ticks,
         lots=ask.lots,
         quote_units=current.instrument.quote_units,
-        rate_ppm=money.hold_rate(ask.maker_ppm, ask.taker_ppm),
+        rate_ppm=hold_rate(ask.maker_ppm, ask.taker_ppm),
     )
 
 
-def answer_again(known: Hold | ClosedHold, ask: HoldAsk) -> int | Refusal:
+cdef object answer_again(object known, HoldAsk ask):
     """The answer to an ask under a key that had a hold before."""
     named = {"order_id": str(ask.order_id), "version": str(ask.version)}
-    if known.state is UNLOCKED:
+    if known.state == HOLD_UNLOCKED:
         return refusal(
             "HOLD_CLOSED",
             f"The hold of order {ask.order_id}, version {ask.version}, was unlocked; a key is "
@@ -140,7 +130,7 @@ def answer_again(known: Hold | ClosedHold, ask: HoldAsk) -> int | Refusal:
     return known.held
 
 
-def perpetual_not_settled(instrument: str) -> Refusal:
+def perpetual_not_settled(instrument):
     """Perpetuals are listed before their margin is settled here."""
     return refusal(
         "PERPETUAL_NOT_SETTLED",
@@ -149,5 +139,5 @@ def perpetual_not_settled(instrument: str) -> Refusal:
     )
 
 
-def _invalid(field: str, value: int, rule: str) -> Refusal:
+def _invalid(field, value, rule):
     return refusal("INVALID_HOLD", f"{field} {value} {rule}.", field=field, value=str(value))

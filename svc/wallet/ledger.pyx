@@ -1,3 +1,4 @@
+# cython: language_level=3
 """Decides about funds: which holds are made, which are released, what is credited.
 
 Invariant: nothing is locked that is not there, and a key (order id, version) is used once: the
@@ -7,57 +8,51 @@ The checks of an ask stand in a fixed order: its key, its contents, the funds. N
 what only the database knows is looked up before a batch decides (``Memory.unsure``).
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from operator import attrgetter
 
-from svc.kit import decimals
-from svc.wallet.asks import (
-    CreditAsk,
-    Refusal,
-    added_amount,
-    answer_again,
-    broken_replace_rule,
-    broken_rule,
-    refusal,
-)
-from svc.wallet.instruments import Asset, Catalog, Instrument
-from svc.wallet.memory import (
-    ADDED,
-    BUY,
-    EXTERNAL_ACCOUNT,
-    HELD,
-    LIVE,
-    MAX_AMOUNT,
-    OPEN,
-    UNLOCKED,
+from libc.stdint cimport int32_t, int64_t
+
+from svc.wallet.asks cimport added_amount, answer_again, broken_replace_rule, broken_rule
+from svc.wallet.memory cimport (
+    HOLD_ADDED,
+    HOLD_HELD,
+    HOLD_IN_MARKET,
+    HOLD_UNLOCKED,
+    SIDE_BUY,
     Balance,
-    ClosedHold,
+    Changes,
     Hold,
     HoldAsk,
-    HoldKey,
-    HoldState,
     Memory,
-    Transfer,
 )
+
+from svc.kit import decimals
+from svc.wallet.asks import refusal
+from svc.wallet.memory import EXTERNAL_ACCOUNT, MAX_AMOUNT, ClosedHold, Transfer
 
 _made_at = attrgetter("created_at_unix_ns")
 
 
-class Ledger:
+cdef class Ledger:
     """Decides on the memory of one ledger, one item at a time, in arrival order."""
 
-    def __init__(self, memory: Memory, catalog: Catalog) -> None:
+    cdef readonly Memory memory
+    cdef readonly object catalog
+    cdef dict _instruments
+
+    def __init__(self, Memory memory not None, catalog):
         self.memory = memory
         self.catalog = catalog
+        self._instruments = catalog.instruments
 
-    def lock(self, ask: HoldAsk, now_unix_ns: int) -> int | Refusal:
+    cpdef object lock(self, HoldAsk ask, int64_t now_unix_ns):
         """Makes a hold; the amount locked, in ledger units of the asset that pays."""
-        known = self.memory.known(HoldKey(ask.order_id, ask.version))
+        cdef Memory memory = self.memory
+        known = memory.find(ask.order_id, ask.version)
         if known is not None:
             return answer_again(known, ask)
-        instrument = self.catalog.instruments.get(ask.instrument_id)
+        instrument = self._instruments.get(ask.instrument_id)
         if instrument is None:
             return refusal(
                 "UNKNOWN_INSTRUMENT",
@@ -67,25 +62,25 @@ class Ledger:
         broken = broken_rule(ask, instrument)
         if broken is not None:
             return broken
-        current = self.memory.orders.get(ask.order_id)
+        cdef Hold current = memory.orders.get(ask.order_id)
         if current is not None or ask.version > 1:
             return self._lock_replace(ask, current, now_unix_ns)
-        hold = self._new_hold(ask, instrument, HELD, now_unix_ns)
-        return self._take(hold, ask.quote_amount or hold.amount_at(ask.lots))
+        cdef Hold hold = self._new_hold(ask, instrument, HOLD_HELD, now_unix_ns)
+        return self._take(hold, ask.quote_amount or hold.amount_at(ask.lots), None)
 
-    def unlock(self, key: HoldKey) -> int | Refusal:
+    def unlock(self, key):
         """Releases a hold that reached no market; the amount released.
 
         A key without a hold is closed unborn, so that a late ask for it is refused.
         """
-        known = self.memory.known(key)
+        known = self.memory.find(key.order_id, key.version)
         if known is None:
-            self.memory.closed[key] = ClosedHold(None, 0, UNLOCKED)
+            self.memory.closed[key] = ClosedHold(None, 0, HOLD_UNLOCKED)
             self._unlocked(key)
             return 0
-        if known.state is UNLOCKED:
+        if known.state == HOLD_UNLOCKED:
             return known.held
-        if not isinstance(known, Hold) or known.state not in (HELD, ADDED):
+        if not isinstance(known, Hold) or known.state > HOLD_ADDED:
             return refusal(
                 "HOLD_IN_USE",
                 f"The hold of order {key.order_id}, version {key.version}, belongs to an order in "
@@ -97,7 +92,7 @@ class Ledger:
         self._unlocked(key)
         return known.held
 
-    def credit(self, ask: CreditAsk) -> int | Refusal:
+    def credit(self, ask):
         """Pays in from the external account; the total balance after it."""
         first = self.memory.transfers.get(ask.transaction_id)
         if first is not None:
@@ -109,11 +104,11 @@ class Ledger:
                 "or reference; a new payment needs an id of its own.",
                 transaction_id=ask.transaction_id,
             )
-        external = self.memory.balance(EXTERNAL_ACCOUNT, ask.asset_id)
-        balance = self.memory.balance(ask.account_id, ask.asset_id)
+        cdef Balance external = self.memory.balance(EXTERNAL_ACCOUNT, ask.asset_id)
+        cdef Balance balance = self.memory.balance(ask.account_id, ask.asset_id)
         if ask.amount - external.total >= MAX_AMOUNT:
             return self._too_large(self.catalog.assets[ask.asset_id], external)
-        changes = self.memory.changes
+        cdef Changes changes = self.memory.changes
         changes.touch_balance(external)
         changes.touch_balance(balance)
         external.total -= ask.amount
@@ -123,21 +118,21 @@ class Ledger:
         self.memory.transfers[ask.transaction_id] = transfer
         return balance.total
 
-    def open_holds(self, after_unix_ns: int, before_unix_ns: int, limit: int) -> list[Hold]:
+    def open_holds(self, after_unix_ns, before_unix_ns, limit):
         """Committed open holds made between two times, the oldest ``limit`` of them."""
         by_age = self.memory.by_age
-        found: list[Hold] = []
+        found = []
         for at in range(bisect_right(by_age, after_unix_ns, key=_made_at), len(by_age)):
             hold = by_age[at]
             if len(found) == limit or hold.created_at_unix_ns >= before_unix_ns:
                 break
-            if hold.state in OPEN:
+            if hold.state <= HOLD_IN_MARKET:
                 found.append(hold)
         return found
 
-    def _lock_replace(self, ask: HoldAsk, current: Hold | None, now_unix_ns: int) -> int | Refusal:
+    cdef object _lock_replace(self, HoldAsk ask, Hold current, int64_t now_unix_ns):
         """Locks beside an order's hold what its next version may need."""
-        if current is None or current.state not in LIVE:
+        if current is None or current.state not in (HOLD_HELD, HOLD_IN_MARKET):
             return refusal(
                 "ORDER_NOT_HELD",
                 f"Order {ask.order_id} has no hold that version {ask.version} could replace.",
@@ -147,29 +142,36 @@ class Ledger:
         broken = broken_replace_rule(ask, current)
         if broken is not None:
             return broken
-        hold = self._new_hold(ask, current.instrument, ADDED, now_unix_ns)
+        cdef Hold hold = self._new_hold(ask, current.instrument, HOLD_ADDED, now_unix_ns)
         return self._take(hold, added_amount(ask, current), current)
 
-    def _new_hold(
-        self, ask: HoldAsk, instrument: Instrument, state: HoldState, now_unix_ns: int
-    ) -> Hold:
-        base = self.memory.balance(ask.account_id, instrument.base.asset_id)
-        quote = self.memory.balance(ask.account_id, instrument.quote.asset_id)
-        pays, gets = (quote, base) if ask.side == BUY else (base, quote)
-        made_at = self.memory.next_made_unix_ns(now_unix_ns)
-        return Hold(ask, 0, made_at, instrument, pays, gets, ask.lots, 0, state, stored=False)
+    cdef Hold _new_hold(
+        self, HoldAsk ask, object instrument, int32_t state, int64_t now_unix_ns
+    ):
+        cdef Balance base = self.memory.balance(ask.account_id, instrument.base.asset_id)
+        cdef Balance quote = self.memory.balance(ask.account_id, instrument.quote.asset_id)
+        cdef Hold hold = Hold.__new__(Hold)
+        hold.ask = ask
+        hold.held = hold.amount = 0
+        hold.created_at_unix_ns = self.memory.next_made_unix_ns(now_unix_ns)
+        hold.instrument = instrument
+        hold.pays, hold.gets = (quote, base) if ask.side == SIDE_BUY else (base, quote)
+        hold.remaining = ask.lots
+        hold.state = state
+        hold.stored = False
+        return hold
 
-    def _take(self, hold: Hold, amount: int, live: Hold | None = None) -> int | Refusal:
+    cdef object _take(self, Hold hold, object amount, Hold live):
         """Locks the amount under the hold, if it is there, and keeps it; beside ``live`` if any."""
-        pays = hold.pays
+        cdef Balance pays = hold.pays
+        cdef Memory memory = self.memory
+        cdef int64_t order_id = hold.ask.order_id
         if amount > pays.total - pays.locked:
             return self._insufficient(pays, amount)
-        memory = self.memory
         memory.changes.touch_balance(pays)
         pays.locked += amount
         hold.held = hold.amount = amount
         memory.changes.made.append(hold)
-        order_id = hold.ask.order_id
         if live is None:
             memory.orders[order_id] = hold
         else:
@@ -177,21 +179,24 @@ class Ledger:
         memory.highest_order_id = max(memory.highest_order_id, order_id)
         return amount
 
-    def _release(self, hold: Hold, current: Hold) -> None:
-        changes = self.memory.changes
+    cdef int _release(self, Hold hold, Hold current) except -1:
+        cdef Changes changes = self.memory.changes
         changes.touch_balance(hold.pays)
         changes.touch_hold(hold)
-        if hold.state is ADDED:
-            self.memory.release_added(current, hold, UNLOCKED, changes)
-        else:
-            hold.pays.locked -= hold.amount
-            hold.remaining, hold.amount, hold.state = 0, 0, UNLOCKED
+        if hold.state == HOLD_ADDED:
+            return self.memory.release_added(current, hold, HOLD_UNLOCKED, changes)
+        hold.pays.locked -= hold.amount
+        hold.remaining = 0
+        hold.amount = 0
+        hold.state = HOLD_UNLOCKED
+        return 0
 
-    def _unlocked(self, key: HoldKey) -> None:
+    cdef int _unlocked(self, object key) except -1:
         self.memory.changes.unlocked.append(key)
         self.memory.highest_order_id = max(self.memory.highest_order_id, key.order_id)
+        return 0
 
-    def _insufficient(self, balance: Balance, amount: int) -> Refusal:
+    cdef object _insufficient(self, Balance balance, object amount):
         asset = self.catalog.assets[balance.asset_id]
         needed = decimals.format_units(amount, asset.ledger_scale)
         free = decimals.format_units(balance.total - balance.locked, asset.ledger_scale)
@@ -203,7 +208,7 @@ class Ledger:
             available=free,
         )
 
-    def _too_large(self, asset: Asset, external: Balance) -> Refusal:
+    cdef object _too_large(self, object asset, Balance external):
         room = decimals.format_units(MAX_AMOUNT - 1 + external.total, asset.ledger_scale)
         return refusal(
             "AMOUNT_TOO_LARGE",
