@@ -108,7 +108,11 @@ class Target:
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
             },
         )
-        await _learn_row_lists(connection, self.schema)
+        try:
+            await _learn_row_lists(connection, self.schema)
+        except BaseException:  # cancelled as well: nobody else would end the connection
+            connection.terminate()
+            raise
         return connection
 
 
