@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import grpc
 
@@ -59,6 +59,21 @@ def dial(target: str) -> grpc.aio.Channel:
 def connect(target: str, identity: Identity) -> ClientChannel:
     """A channel to ``host:port`` for generated stubs, calling as ``identity``."""
     return ClientChannel(dial(target), identity)
+
+
+class BytesMethod(Protocol):
+    """A method with one request and one reply, both as wire bytes."""
+
+    def __call__(self, request: bytes, /, *, timeout: float) -> Awaitable[bytes]:
+        """The reply. Raises AioRpcError."""
+
+
+def method_in_bytes(channel: grpc.aio.Channel, path: str) -> BytesMethod:
+    """`path` ("/risk.v1.RiskService/PreTradeCheck") for who writes and reads messages himself."""
+    method: BytesMethod = channel.unary_unary(
+        path, request_serializer=bytes, response_deserializer=bytes
+    )
+    return method
 
 
 class ClientChannel(grpc.aio.Channel):

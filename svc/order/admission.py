@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from svc.kit import decimals
 from svc.kit.errors import DomainError, failed_precondition, invalid
+from svc.order.asks import Terms
 from svc.order.instrument import Condition, Instrument, MarketState
-from svc.order.terms import OrderType, Side, Terms, TimeInForce, notional_too_small
+from svc.order.terms import OrderType, Side, TimeInForce, notional_too_small
 from svc.wallet import money
 
 _BPS = 10_000

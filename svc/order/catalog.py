@@ -47,7 +47,8 @@ class Catalog:
         """`database` gives the same one at every call."""
         self._metadata = metadata
         self._database = database
-        self._by_text: dict[str, Instrument] = {}
+        self.listed: dict[str, Instrument] = {}
+        """By symbol, as it is listed."""
         self._by_id: dict[int, Instrument] = {}
         self._index = SymbolIndex(())
         self.quote_units: dict[int, int] = {}
@@ -60,11 +61,11 @@ class Catalog:
 
         Raises NOT_FOUND, UNKNOWN_SYMBOL; UNAVAILABLE while metadata has not been heard of once.
         """
-        found = self._by_text.get(text)
+        found = self.listed.get(text)
         if found is None:
             if not self._by_id:
                 raise unavailable("INSTRUMENTS_NOT_KNOWN", "Metadata has not answered yet.")
-            found = self._by_text[self._index.resolve(text)]
+            found = self.listed[self._index.resolve(text)]
         return found
 
     def get(self, instrument_id: int) -> Instrument | None:
@@ -131,7 +132,7 @@ class Catalog:
         self._by_id |= {row.id: row for row in instruments}
         known = self._by_id.values()
         self.quote_units = {row.id: row.quote_units_per_tick_lot for row in known}
-        self._by_text = {row.symbol: row for row in known}
+        self.listed = {row.symbol: row for row in known}
         self._index = SymbolIndex(
             (row.symbol for row in known if not row.perpetual),
             (row.symbol for row in known if row.perpetual),

@@ -15,16 +15,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import grpc
-from risk.v1 import risk_pb2, risk_pb2_grpc
+from risk.v1 import risk_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
 from svc.kit import decimals, ids
 from svc.kit.batcher import Batcher, BatcherClosedError, Rest
+from svc.kit.client import BytesMethod
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, failed_precondition, from_rpc, unavailable
 from svc.kit.log import get_logger
-from svc.order import admission, wire
+from svc.order import admission, encoding, wire
 from svc.order.asks import Ask, Create, Result
 from svc.order.intake_commit import Committer
 from svc.order.lifecycle import Status
@@ -40,6 +41,9 @@ MOST_WAITING = 8_192
 
 _RPC_TIMEOUT_S = 2.0
 
+# One order that passed, as a reply has it.
+_PASSED = risk_pb2.PreTradeCheckResponse(results=[risk_pb2.CheckResult()]).SerializeToString()
+
 _log = get_logger("order.intake")
 
 
@@ -51,17 +55,22 @@ class Intake:
         *,
         markets: Mapping[int, Market],
         recall: Recall,
-        risk: risk_pb2_grpc.RiskServiceAsyncStub,
+        pre_trade_check: BytesMethod,
+        lock_funds: BytesMethod,
         wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
         committer: Committer,
         clock: Clock,
         metrics: Metrics,
         log_orders: bool,
     ) -> None:
-        """`log_orders`: each order is logged, which costs as much as half its acceptance."""
+        """`pre_trade_check` is risk's, `lock_funds` that of `wallet`, which does the rest.
+
+        `log_orders`: each order is logged, which costs as much as half its acceptance.
+        """
         self._markets = markets
         self._recall = recall
-        self._risk = risk
+        self._check = pre_trade_check
+        self._hold = lock_funds
         self._wallet = wallet
         self._committer = committer
         self._clock = clock
@@ -209,16 +218,16 @@ class Intake:
         create.budget_tick_lots = admission.budget_tick_lots(terms)
 
     async def _check_risk(self, creates: list[Create]) -> None:
-        request = risk_pb2.PreTradeCheckRequest()
-        for create in creates:
-            wire.add_check(request, create)
         try:
             with self._metrics.stage("risk_check"):
-                response = await self._risk.PreTradeCheck(request, timeout=_RPC_TIMEOUT_S)
+                reply = await self._check(encoding.checks(creates), timeout=_RPC_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             _log.warning("risk_away", error=str(from_rpc(error)))
             _answer(creates, _risk_unavailable())
             return
+        if reply == _PASSED * len(creates):
+            return
+        response = risk_pb2.PreTradeCheckResponse.FromString(reply)
         for create, found in zip(creates, response.results, strict=True):
             if found.reason == "UNKNOWN_INSTRUMENT":  # it will hear of it in a moment
                 create.result = _risk_unavailable()
@@ -230,18 +239,19 @@ class Intake:
         passed = [create for create in creates if create.refusal is None]
         if not passed:
             return
-        request = wallet_pb2.LockFundsRequest()
         for create in passed:
             create.held = True
-            wire.add_lock(request, create)
         try:
             with self._metrics.stage("wallet_lock"):
-                response = await self._wallet.LockFunds(request, timeout=_RPC_TIMEOUT_S)
+                reply = await self._hold(encoding.locks(passed), timeout=_RPC_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             _log.warning("wallet_away", error=str(from_rpc(error)))
             _answer(passed, unavailable("WALLET_UNAVAILABLE", "Funds cannot be held now."))
             self._unlock(passed)
             return
+        if encoding.all_held(reply, len(passed)):
+            return
+        response = wallet_pb2.LockFundsResponse.FromString(reply)
         for create, found in zip(passed, response.results, strict=True):
             if not found.HasField("refusal"):
                 continue

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import grpc
-from engine.v1 import records_pb2
 
 from svc.kit import ids, outbox
 from svc.kit.clock import Clock
@@ -30,6 +29,7 @@ from svc.kit.errors import (
 from svc.kit.log import get_logger
 from svc.order import intake_store, wire
 from svc.order.asks import Answer, Ask, Cancel, Create, Result
+from svc.order.encoding import CommandBatch
 from svc.order.intake_store import Named
 from svc.order.lifecycle import CANCELABLE, LIVE, Status
 from svc.order.market import Market
@@ -151,11 +151,10 @@ class Committer:
             if answered:
                 await intake_store.insert_answers(conn, answered, now)
             for market, batch in sorted(commands.of_market.items()):
-                payload = batch.SerializeToString()
+                payload = batch.payload()
                 part = Part(market, wire.digest(payload), commands.orders[market])
                 attempt.parts.append(part)
-                count = len(batch.commands)
-                part.number = await outbox.append(conn, market, payload, part.digest, count)
+                part.number = await outbox.append(conn, market, payload, part.digest, batch.count)
 
     def _settle(self, attempt: Attempt) -> Counter[int]:
         accepted = Counter[int]()
@@ -214,15 +213,15 @@ class Committer:
 class _Commands:
     """What goes to the log, by market, in the order of the asks."""
 
-    of_market: dict[int, records_pb2.CommandBatch] = field(default_factory=dict)
+    of_market: dict[int, CommandBatch] = field(default_factory=dict)
     orders: Counter[int] = field(default_factory=Counter)
     canceled: set[int] = field(default_factory=set)
 
-    def batch(self, market: int) -> records_pb2.CommandBatch:
+    def batch(self, market: int) -> CommandBatch:
         """Where the commands of a market go."""
         found = self.of_market.get(market)
         if found is None:
-            found = self.of_market[market] = records_pb2.CommandBatch()
+            found = self.of_market[market] = CommandBatch()
         return found
 
 
@@ -240,7 +239,7 @@ def _placed(create: Create, commands: _Commands) -> Result:
     if create.refusal is not None:
         return create.refusal
     market = create.terms.instrument.market
-    wire.add_new_order(commands.batch(market), create)
+    commands.batch(market).add_new_order(create)
     commands.orders[market] += 1
     return Answer(create.order_id, Status.NEW)
 
@@ -253,7 +252,7 @@ def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Resul
         return not_live(order)
     if order.status in CANCELABLE and order.order_id not in commands.canceled:
         batch = commands.batch(order.market)
-        wire.add_cancel(batch, order.order_id, order.account_id, order.instrument_id)
+        batch.add_cancel(order.order_id, order.account_id, order.instrument_id)
         commands.canceled.add(order.order_id)
     return Answer(order.order_id, Status.CANCEL_PENDING)
 

@@ -7,7 +7,6 @@ that a batch never waits for the reading of a request.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +17,7 @@ from svc.kit.errors import DomainError, invalid
 from svc.kit.identity import Principal
 from svc.kit.validation import validate
 from svc.order import terms, wire
-from svc.order.asks import Ask, Cancel, Create, Key
+from svc.order.asks import Ask, Caller, Cancel, Create, Key
 from svc.order.catalog import Catalog
 
 SOURCES = ("api", "web", "mobile", "broker", "market_maker")
@@ -32,22 +31,11 @@ _LAST_SIDE, _LAST_TYPE, _LAST_TIME_IN_FORCE, _LAST_MODE = 2, 4, 5, 5
 _HIGHEST_LEVERAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, until when he waits, and in which trace."""
-
-    account_id: int
-    user_id: int
-    source: str
-    trace_id: str
-    deadline_s: float | None
-
-    @classmethod
-    def of(cls, principal: Principal, trace_id: str, deadline_s: float | None) -> Caller:
-        """The caller of a request that came through the edge."""
-        source = principal.source.lower()
-        known = source if source in SOURCES else SOURCES[0]
-        return cls(principal.account_id, principal.user_id, known, trace_id, deadline_s)
+def caller_of(principal: Principal, trace_id: str, deadline_s: float | None) -> Caller:
+    """The caller of a request that came through the edge."""
+    source = principal.source.lower()
+    known = source if source in SOURCES else SOURCES[0]
+    return Caller(principal.account_id, principal.user_id, known, trace_id, deadline_s)
 
 
 def create(
@@ -66,16 +54,8 @@ def create(
     if request.HasField("expires_at"):
         expires_ns = request.expires_at.ToNanoseconds()
         expires_ns -= expires_ns % _MICROSECOND_NS
-    return Create(
-        account_id=caller.account_id,
-        user_id=caller.user_id,
-        source=caller.source,
-        terms=terms.read(request, instrument, expires_ns),
-        client_order_id=request.client_order_id,
-        key=key,
-        trace_id=caller.trace_id,
-        deadline_s=caller.deadline_s,
-    )
+    asked = terms.read(request, instrument, expires_ns)
+    return Create(caller, asked, request.client_order_id, key)
 
 
 def cancel(
@@ -93,7 +73,7 @@ def cancel(
     name = request.order_id
     if order_id is None:
         order_id = order_id_of(name)
-    return Cancel(caller.account_id, order_id, name, key, caller.trace_id, caller.deadline_s)
+    return Cancel(caller, order_id, name, key)
 
 
 def item(request: order_pb2.OrderItem, caller: Caller, catalog: Catalog) -> Ask:

@@ -9,9 +9,9 @@ import grpc
 from engine.v1 import engine_pb2_grpc
 from metadata.v1 import metadata_pb2_grpc
 from order.v1 import order_pb2_grpc
-from risk.v1 import risk_pb2_grpc
 from wallet.v1 import wallet_pb2_grpc
 
+from svc.kit.client import method_in_bytes
 from svc.kit.ids import IdGenerator
 from svc.kit.lease import Lease
 from svc.kit.runtime import Runtime
@@ -35,6 +35,9 @@ from svc.order.session import Session
 from svc.order.stopping import Stops
 from svc.order.unsettled import Unsettled
 from svc.topology import MARKET
+
+_PRE_TRADE_CHECK = "/risk.v1.RiskService/PreTradeCheck"
+_LOCK_FUNDS = "/wallet.v1.WalletService/LockFunds"
 
 
 def create(runtime: Runtime) -> Service:
@@ -133,7 +136,8 @@ class OrderService:
         return Intake(
             markets=self._markets,
             recall=Recall(cache, self._deciding, self._committing, self._next_order_id),
-            risk=risk_pb2_grpc.RiskServiceStub(self._runtime.channel("risk")),
+            pre_trade_check=method_in_bytes(self._runtime.channel("risk"), _PRE_TRADE_CHECK),
+            lock_funds=method_in_bytes(self._runtime.channel("wallet"), _LOCK_FUNDS),
             wallet=self._wallet,
             committer=Committer(self._committing, self._markets, self._runtime.clock),
             clock=self._runtime.clock,

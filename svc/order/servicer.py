@@ -12,17 +12,18 @@ from svc.kit.call import CURRENT_CALL, DEADLINE_SHAVE_S, Context, answer_http_st
 from svc.kit.errors import DomainError, invalid
 from svc.kit.identity import principal
 from svc.kit.log import trace_id
-from svc.order import reading, views
-from svc.order.asks import Answer, Ask
+from svc.kit.pipeline import message_of, takes_bytes
+from svc.order import encoding, reading, views
+from svc.order.asks import Answer, Ask, Caller
 from svc.order.catalog import Catalog
 from svc.order.intake import Intake
 from svc.order.lifecycle import Status
 from svc.order.market import Market, StopKind
 from svc.order.market_commands import MarketCommands
+from svc.order.plain_reading import PlainReader
 from svc.order.queries import CLIENT_ID_PREFIX, OrderFilters, Page, Queries
-from svc.order.reading import Caller
 from svc.order.stopping import Stops
-from svc.order.streaming import Conversation
+from svc.order.streaming import Conversation, items_of
 from svc.order.terms import OrderType
 
 ACCEPTED_HTTP_STATUS = 202
@@ -38,14 +39,19 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self._intake = intake
         self._catalog = catalog
         self._queries = queries
+        self._reader = PlainReader(catalog)
 
-    async def CreateOrder(
-        self, request: order_pb2.CreateOrderRequest, context: Context
+    @takes_bytes
+    async def CreateOrder(  # type: ignore[override]  # it takes bytes
+        self, request: bytes, context: Context
     ) -> order_pb2.CreateOrderResponse:
         """One new order."""
-        caller = _caller(context)
-        await self._catalog.seek(request.symbol)
-        ask = reading.create(request, caller, self._catalog, _header_key(context))
+        caller, header_key = _caller(context), _header_key(context)
+        ask = self._reader.create(request, caller, header_key)
+        if ask is None:
+            message = message_of(order_pb2.CreateOrderRequest, request)
+            await self._catalog.seek(message.symbol)
+            ask = reading.create(message, caller, self._catalog, header_key)
         answer = await self._answer(ask, context)
         return order_pb2.CreateOrderResponse(
             order_id=ids.to_uuid(answer.order_id),
@@ -53,15 +59,19 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             message="Order accepted.",
         )
 
-    async def CancelOrder(
-        self, request: order_pb2.CancelOrderRequest, context: Context
+    @takes_bytes
+    async def CancelOrder(  # type: ignore[override]  # it takes bytes
+        self, request: bytes, context: Context
     ) -> order_pb2.CancelOrderResponse:
         """One cancel."""
-        caller = _caller(context)
-        order_id = None
-        if request.order_id.startswith(CLIENT_ID_PREFIX):
-            order_id = await self._queries.open_order_id(caller.account_id, request.order_id)
-        ask = reading.cancel(request, caller, _header_key(context), order_id)
+        caller, header_key = _caller(context), _header_key(context)
+        ask = self._reader.cancel(request, caller, header_key)
+        if ask is None:
+            message = message_of(order_pb2.CancelOrderRequest, request)
+            order_id = None
+            if message.order_id.startswith(CLIENT_ID_PREFIX):
+                order_id = await self._queries.open_order_id(caller.account_id, message.order_id)
+            ask = reading.cancel(message, caller, header_key, order_id)
         answer = await self._answer(ask, context)
         return order_pb2.CancelOrderResponse(
             order_id=ids.to_uuid(answer.order_id),
@@ -69,26 +79,28 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             message="Cancel requested.",
         )
 
-    async def SubmitOrders(
-        self, request: order_pb2.SubmitOrdersRequest, context: Context
-    ) -> order_pb2.SubmitOrdersResponse:
+    @takes_bytes
+    async def SubmitOrders(  # type: ignore[override]  # it takes bytes and answers with them
+        self, request: bytes, context: Context
+    ) -> bytes:
         """A list."""
         caller = _caller(context)
+        items = items_of(request, caller, self._reader)
         _refuse_header_key(context)
-        return await Conversation(self._intake, self._catalog, caller).submit(request.items)
+        results = await Conversation(self._intake, self._catalog, caller).submit(items)
+        return encoding.results(results)
 
-    async def StreamOrders(
-        self,
-        request_iterator: AsyncIterator[order_pb2.StreamOrdersRequest],
-        context: Context,
-    ) -> AsyncIterator[order_pb2.StreamOrdersResponse]:
+    @takes_bytes
+    async def StreamOrders(  # type: ignore[override]  # it takes bytes and answers with them
+        self, request_iterator: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[bytes]:
         """A conversation."""
         caller = _caller(context)
         _refuse_header_key(context)
         conversation = Conversation(self._intake, self._catalog, caller)
-        async for results in conversation.follow(request_iterator):
+        async for results in conversation.follow(request_iterator, self._reader):
             for result in results:
-                yield order_pb2.StreamOrdersResponse(result=result)
+                yield encoding.stream_result(result)
 
     async def GetOrder(
         self, request: order_pb2.GetOrderRequest, context: Context
@@ -257,7 +269,7 @@ class MarketCommandServicer(order_pb2_grpc.MarketCommandServiceServicer):
 def _caller(context: Context) -> Caller:
     call = CURRENT_CALL.get()
     deadline = None if call is None or call.deadline is None else call.deadline - DEADLINE_SHAVE_S
-    return Caller.of(principal(context), trace_id.get(), deadline)
+    return reading.caller_of(principal(context), trace_id.get(), deadline)
 
 
 def _header_key(context: Context) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import TypeAlias, cast
 
 from order.v1 import order_pb2
 
 from svc.kit.errors import DomainError
-from svc.order import reading, wire
-from svc.order.asks import Ask
+from svc.kit.pipeline import message_of
+from svc.order import reading
+from svc.order.asks import Ask, Caller, Result
 from svc.order.catalog import NOT_FOUND_YET, Catalog
 from svc.order.intake import Intake
-from svc.order.reading import Caller
+from svc.order.plain_reading import PlainReader
+
+Item: TypeAlias = Ask | order_pb2.OrderItem
+"""An item that was read already, or one that is still to be."""
 
 MOST_IN_FLIGHT = 1_024
 """Items of a stream that are read and not answered; then it is read no further."""
@@ -26,29 +31,29 @@ class Conversation:
         self._catalog = catalog
         self._caller = caller
 
-    async def submit(self, items: Sequence[order_pb2.OrderItem]) -> order_pb2.SubmitOrdersResponse:
+    async def submit(self, items: Sequence[Item]) -> list[Result]:
         """One result per item, in order; the items reach the log in their order."""
-        read = [self._read(item) for item in items]
-        for at, ask in enumerate(read):  # what is new is looked for, and read again
-            if isinstance(ask, DomainError) and ask.reason in NOT_FOUND_YET:
-                await self._catalog.seek(items[at].create.symbol)
-                read[at] = self._read(items[at])
+        read = [
+            await self._read(item) if isinstance(item, order_pb2.OrderItem) else item
+            for item in items
+        ]
         asks = [ask for ask in read if not isinstance(ask, DomainError)]
-        results = iter(await self._intake.submit_many(asks) if asks else ())
-        response = order_pb2.SubmitOrdersResponse()
-        for ask in read:
-            wire.add_result(response, ask if isinstance(ask, DomainError) else next(results))
-        return response
+        results = await self._intake.submit_many(asks) if asks else []
+        if len(asks) == len(read):
+            return results
+        decided = iter(results)
+        return [ask if isinstance(ask, DomainError) else next(decided) for ask in read]
 
     async def follow(
-        self, requests: AsyncIterator[order_pb2.StreamOrdersRequest]
-    ) -> AsyncIterator[Sequence[order_pb2.OrderItemResult]]:
+        self, requests: AsyncIterator[bytes], reader: PlainReader
+    ) -> AsyncIterator[list[Result]]:
         """Results as soon as they are durable, while later items are read.
 
-        What has come while the items before were decided is decided together.
+        `requests` are StreamOrdersRequests. What has come while the items before were decided is
+        decided together.
         """
-        arrived = asyncio.Queue[order_pb2.OrderItem | None](MOST_IN_FLIGHT)
-        reader = asyncio.create_task(_read_into(arrived, requests))
+        arrived = asyncio.Queue[Item | None](MOST_IN_FLIGHT)
+        reading_on = asyncio.create_task(self._read_into(arrived, requests, reader))
         try:
             ended = False
             while not ended:
@@ -58,24 +63,46 @@ class Conversation:
                 ended = items[-1] is None
                 asked = [item for item in items if item is not None]
                 if asked:
-                    yield (await self.submit(asked)).results
-            await reader
+                    yield await self.submit(asked)
+            await reading_on
         finally:
-            reader.cancel()
+            reading_on.cancel()
 
-    def _read(self, item: order_pb2.OrderItem) -> Ask | DomainError:
+    async def _read(self, item: order_pb2.OrderItem) -> Ask | DomainError:
+        """What is new is looked for, and read again."""
+        try:
+            return reading.item(item, self._caller, self._catalog)
+        except DomainError as error:
+            if error.reason not in NOT_FOUND_YET:
+                return error
+        await self._catalog.seek(item.create.symbol)
         try:
             return reading.item(item, self._caller, self._catalog)
         except DomainError as error:
             return error
 
+    async def _read_into(
+        self,
+        arrived: asyncio.Queue[Item | None],
+        requests: AsyncIterator[bytes],
+        reader: PlainReader,
+    ) -> None:
+        try:
+            async for request in requests:
+                item: Item | None = reader.stream_item(request, self._caller)
+                if item is None:
+                    item = message_of(order_pb2.StreamOrdersRequest, request).item
+                await arrived.put(item)
+        finally:
+            await arrived.put(None)
 
-async def _read_into(
-    arrived: asyncio.Queue[order_pb2.OrderItem | None],
-    requests: AsyncIterator[order_pb2.StreamOrdersRequest],
-) -> None:
-    try:
-        async for request in requests:
-            await arrived.put(request.item)
-    finally:
-        await arrived.put(None)
+
+def items_of(request: bytes, caller: Caller, reader: PlainReader) -> Sequence[Item]:
+    """The items of a SubmitOrdersRequest. Raises MALFORMED_MESSAGE, INVALID_FIELD."""
+    plain = reader.items(request, caller)
+    if plain is not None and None not in plain:
+        return cast("list[Ask]", plain)
+    items = message_of(order_pb2.SubmitOrdersRequest, request).items
+    if plain is None:
+        return items
+    return [item if ask is None else ask for ask, item in zip(plain, items, strict=True)]

@@ -15,6 +15,7 @@ from typing import Protocol
 from svc.kit import decimals
 from svc.kit.decimals import MAX_LEDGER_UNITS, Malformed, NotOnStep, Step, TooLarge
 from svc.kit.errors import DomainError, invalid
+from svc.order.asks import Terms
 from svc.order.instrument import Instrument
 
 
@@ -104,32 +105,6 @@ class OrderRequest(Protocol):
     @property
     def self_trade_mode(self) -> int:
         """One of SelfTradeMode; 0: NONE."""
-
-
-@dataclass(slots=True)
-class Terms:
-    """What is asked for. `lots` is 0 only for a buy by quote amount."""
-
-    instrument: Instrument
-    side: int
-    type: int
-    time_in_force: int
-    self_trade_mode: int
-    price_ticks: int
-    """Limit price; 0 for market orders."""
-    lots: int
-    quote_units: int
-    """Most that a buy by amount or within a budget may cost, fees included; else 0. Ledger units of
-    the quote asset."""
-    expires_at_unix_ns: int
-    leverage: int
-    post_only: bool
-    reduce_only: bool
-
-    @property
-    def notional_units(self) -> int:
-        """Price x quantity of a limit order, in ledger units of the quote asset."""
-        return self.price_ticks * self.lots * self.instrument.quote_units_per_tick_lot
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from trading.v1 import trading_pb2
 
 from svc.kit.errors import DomainError
 from svc.order import admission, terms
+from svc.order.asks import Terms
 from svc.order.instrument import Instrument, MarketState
-from svc.order.terms import OrderType, SelfTradeMode, Side, Terms, TimeInForce
+from svc.order.terms import OrderType, SelfTradeMode, Side, TimeInForce
 from tests.bad_requests import BAD_REQUESTS, BadRequest
 from tests.order.instruments import BTC_PERPETUAL, BTC_USDT, open_market
 
@@ -102,7 +103,7 @@ def test_a_limit_order_counts_in_ticks_and_lots_and_is_good_till_canceled() -> N
     found = read(request(quantity="0.010", price="61000.50"))
     assert (found.price_ticks, found.lots, found.time_in_force) == (6_100_050, 1_000, 1)
     assert (found.leverage, found.self_trade_mode) == (1, SelfTradeMode.NONE)
-    assert found.notional_units == 610_005 * 10**10 // 1_000
+    assert admission.notional_units(found, found.price_ticks, 0) == 610_005 * 10**10 // 1_000
     for tif in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK):
         assert read(request(time_in_force=tif)).time_in_force == tif
     gtd = read(request(time_in_force=TimeInForce.GTD), expires_ns=LATER_NS)
@@ -142,13 +143,31 @@ def test_a_market_order_below_the_smallest_notional_at_the_reference_is_refused(
     assert refused.value.metadata["nearestAbove"] == "0.00009"
 
 
+def by_amount(units: int, instrument: Instrument) -> Terms:
+    """A market buy for an amount of the quote asset, which no request gets as far as yet."""
+    return Terms(
+        instrument=instrument,
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        self_trade_mode=SelfTradeMode.NONE,
+        price_ticks=0,
+        lots=0,
+        quote_units=units,
+        expires_at_unix_ns=0,
+        leverage=1,
+        post_only=False,
+        reduce_only=False,
+    )
+
+
 def test_risk_weighs_a_market_sell_at_the_reference_and_a_buy_at_its_cap() -> None:
     lots_units = 1_000 * BTC_USDT.quote_units_per_tick_lot
     buy, sell = read(market()), read(market(side=Side.SELL))
     assert admission.notional_units(buy, 6_405_000, 6_100_000) == 6_405_000 * lots_units
     assert admission.notional_units(sell, 5_795_000, 6_100_000) == 6_100_000 * lots_units
-    by_amount = replace(buy, lots=0, quote_units=100 * 10**10)
-    assert admission.notional_units(by_amount, 6_405_000, 6_100_000) == 100 * 10**10
+    amount = by_amount(100 * 10**10, BTC_USDT)
+    assert admission.notional_units(amount, 6_405_000, 6_100_000) == 100 * 10**10
 
 
 @given(
@@ -160,8 +179,7 @@ def test_a_budget_and_its_fee_never_exceed_the_amount_held(
     amount: int, maker: int, taker: int
 ) -> None:
     instrument = replace(BTC_USDT, maker_fee_ppm=maker, taker_fee_ppm=taker)
-    asked = replace(read(market(), instrument), lots=0, quote_units=amount)
-    budget = admission.budget_tick_lots(asked)
+    budget = admission.budget_tick_lots(by_amount(amount, instrument))
     rate, unit = max(maker, taker, 0), instrument.quote_units_per_tick_lot
     assert budget * unit * (1_000_000 + rate) <= amount * 1_000_000
     assert (budget + 1) * unit * (1_000_000 + rate) > amount * 1_000_000
