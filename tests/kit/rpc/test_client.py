@@ -17,14 +17,14 @@ from engine.v1 import engine_pb2_grpc
 
 from svc.kit import log
 from svc.kit.call import CURRENT_CALL
-from svc.kit.client import DEFAULT_TIMEOUT_S, connect
+from svc.kit.client import DEFAULT_TIMEOUT_S, connect, method_in_bytes
 from svc.kit.errors import DomainError, failed_precondition, not_leader, unavailable
 from svc.kit.health import Health
 from svc.kit.identity import load_identity
 from svc.kit.pipeline import Phase
 from svc.kit.server import RpcServer
 from tests.kit.rpc.messages import EVENTS, event, forever, outcome, place, placed
-from tests.kit.rpc.wire import Wire, open_wire
+from tests.kit.rpc.wire import PLACE, Wire, open_wire
 
 StatusCode = grpc.StatusCode
 
@@ -50,6 +50,12 @@ async def test_unavailable_is_repeated_until_it_succeeds(wire: Wire) -> None:
     assert await call == placed(4)
     assert handler.calls == 4
     assert (await call.code(), call.done()) == (StatusCode.OK, True)
+
+
+async def test_a_method_in_bytes_is_called_as_any_other(wire: Wire) -> None:
+    wire.handlers.place = FailsAtFirst(unavailable("AWAY", "for a moment"), 1)
+    method = method_in_bytes(wire.client(), PLACE)
+    assert await method(place(4).SerializeToString(), timeout=5) == placed(4).SerializeToString()
 
 
 @pytest.mark.parametrize(
