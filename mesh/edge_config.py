@@ -21,6 +21,7 @@ Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 UNARY_TIMEOUT_S = 10
 MAX_BODY_BYTES = 1 << 20
+_TOKENS_REMEMBERED = 10_000
 ISSUER = "quantamesh"
 AUDIENCE = "quantamesh"
 
@@ -268,6 +269,8 @@ def _jwt() -> dict[str, Json]:
                 "audiences": [AUDIENCE],
                 "local_jwks": {"environment_variable": "MESH_JWKS"},
                 "require_expiration": True,
+                # A signature is verified once, the expiry of its token with each request.
+                "jwt_cache_config": {"jwt_cache_size": _TOKENS_REMEMBERED},
                 "claim_to_headers": [
                     {"header_name": "x-user-id", "claim_name": "sub"},
                     {"header_name": "x-account-id", "claim_name": "account"},
