@@ -18,6 +18,7 @@ import grpc
 from svc.kit.errors import DomainError
 from svc.order import lifecycle
 from svc.order.asks import Ask, Cancel, Create, Result
+from svc.order.intake_rows import answer_rows, order_rows
 from svc.order.lifecycle import Cause, status_of
 
 _INSERT_ORDERS = """
@@ -119,9 +120,9 @@ class StoredAnswer:
     error: DomainError | None
 
 
-async def insert_orders(conn: asyncpg.Connection, creates: Sequence[Create], now: datetime) -> None:
+async def insert_orders(conn: asyncpg.Connection, creates: list[Create], now: datetime) -> None:
     """Orders with their first events. Raises UniqueViolationError for an id or client id in use."""
-    inserted = await conn.fetchval(_INSERT_ORDERS, now, [_order_row(c) for c in creates])
+    inserted = await conn.fetchval(_INSERT_ORDERS, now, order_rows(creates))
     assert inserted == len(creates), "an instrument has its row before it has orders"
 
 
@@ -147,10 +148,10 @@ async def request_cancels(
 
 
 async def insert_answers(
-    conn: asyncpg.Connection, answered: Sequence[tuple[Ask, Result]], now: datetime
+    conn: asyncpg.Connection, answered: list[tuple[Ask, Result]], now: datetime
 ) -> None:
     """Answers of asks with keys. Raises UniqueViolationError when a key has an answer already."""
-    await conn.execute(_INSERT_ANSWERS, now, [_answer_row(*answer) for answer in answered])
+    await conn.execute(_INSERT_ANSWERS, now, answer_rows(answered))
 
 
 async def answers(
@@ -181,48 +182,6 @@ async def landed(
     """The number of the batch with this digest behind `after_number`, if it was committed."""
     number: int | None = await conn.fetchval(_LANDED, market, after_number, digest)
     return number
-
-
-def _order_row(create: Create) -> tuple[object, ...]:
-    terms, refusal, key = create.terms, create.refusal, create.key
-    instrument = terms.instrument
-    return (
-        create.order_id,
-        create.account_id,
-        create.user_id,
-        instrument.id,
-        terms.side,
-        terms.type,
-        terms.time_in_force,
-        create.status,
-        terms.price_ticks,
-        create.cap_ticks,
-        terms.lots,
-        create.budget_tick_lots,
-        str(terms.quote_units),
-        instrument.maker_fee_ppm,
-        instrument.taker_fee_ppm,
-        terms.leverage,
-        terms.self_trade_mode,
-        terms.post_only,
-        terms.reduce_only,
-        create.client_order_id or None,
-        key.text if key else None,
-        create.source,
-        refusal.reason if refusal else None,
-        terms.expires_at_unix_ns // 1_000,
-        create.trace_id or None,
-    )
-
-
-def _answer_row(ask: Ask, result: Result) -> tuple[int, str, bytes, int, int, str, str, str]:
-    assert ask.key is not None, "only asks with a key have an answer to store"
-    if isinstance(result, DomainError):
-        code, metadata = result.code.value[0], json.dumps(result.metadata)
-        error = (code, result.reason, result.message, metadata)
-    else:
-        error = (0, "", "", "{}")
-    return (ask.account_id, ask.key.text, ask.key.digest, ask.order_id, *error)
 
 
 def _stored(row: asyncpg.Record) -> StoredAnswer:
