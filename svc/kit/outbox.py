@@ -33,16 +33,28 @@ _TABLES = (
     """,
 )
 
-_APPEND = """
-WITH counter AS (
-    INSERT INTO outbox_counter AS c (market, last) VALUES ($1, 1)
+
+def appending(market: str, payload: str, digest: str, count: str, when: str) -> str:
+    """CTEs for a statement that appends a batch together with the effects of its own CTEs.
+
+    `appended` has the batch's number, or no row where `when` is false. Parameters are SQL, such as
+    "$1"; `when` asks for all that has effects, for the counter must come last.
+    """
+    return f"""counter AS (
+    INSERT INTO outbox_counter AS c (market, last) SELECT {market}::int, 1
+    WHERE {when}
     ON CONFLICT (market) DO UPDATE SET last = c.last + 1
     RETURNING last
-)
-INSERT INTO outbox (market, number, payload, digest, count)
-SELECT $1, last, $2, $3, $4 FROM counter
-RETURNING number
-"""
+), appended AS (
+    INSERT INTO outbox (market, number, payload, digest, count)
+    SELECT {market}, last, {payload}::bytea, {digest}::bytea, {count}::int FROM counter
+    RETURNING number
+)"""  # noqa: S608 - made of constants
+
+
+_APPEND = f"""
+WITH {appending("$1", "$2", "$3", "$4", "true")} SELECT number FROM appended
+"""  # noqa: S608 - made of constants
 
 # The first row comes whatever its size: a batch larger than the bound must not stop the relay.
 _READ = """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +31,7 @@ from svc.kit.log import get_logger
 from svc.order import intake_store, wire
 from svc.order.asks import Answer, Ask, Cancel, Create, Result
 from svc.order.encoding import CommandBatch
-from svc.order.intake_store import Named
+from svc.order.intake_store import Batch, Named
 from svc.order.lifecycle import CANCELABLE, LIVE, Status
 from svc.order.market import Market
 from svc.order.recall import apply_answer, client_id_used
@@ -138,23 +139,30 @@ class Committer:
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
         cancels = [ask for ask in asks if type(ask) is Cancel]
         attempt.creates = [ask for ask in asks if type(ask) is Create]
-        async with self._session.transaction() as conn:
+        async with self._writing(alone=not cancels and len(self._markets) == 1) as conn:
             named = await intake_store.lock_named(conn, cancels) if cancels else {}
             commands = _commands(asks, named, attempt)
             new = [(c, named[c.order_id]) for c in cancels if c.order_id in commands.canceled]
             if new:
                 first = {cancel.order_id: (cancel, order) for cancel, order in reversed(new)}
                 await intake_store.request_cancels(conn, list(first.values()), now)
-            if attempt.creates:
-                await intake_store.insert_orders(conn, attempt.creates, now)
+            batches = commands.batches()
+            attempt.parts = [Part(b.market, b.digest, commands.orders[b.market]) for b in batches]
             answered = [(ask, result) for ask, result in attempt.results if ask.key is not None]
-            if answered:
-                await intake_store.insert_answers(conn, answered, now)
-            for market, batch in sorted(commands.of_market.items()):
-                payload = batch.payload()
-                part = Part(market, wire.digest(payload), commands.orders[market])
-                attempt.parts.append(part)
-                part.number = await outbox.append(conn, market, payload, part.digest, batch.count)
+            if not (attempt.creates or answered or batches):
+                return
+            numbers = [
+                await intake_store.accept(
+                    conn, attempt.creates, answered, now, batches[0] if batches else None
+                )
+            ]
+            numbers += [await outbox.append(conn, *batch) for batch in batches[1:]]
+            for part, number in zip(attempt.parts, numbers, strict=False):
+                part.number = number
+
+    def _writing(self, *, alone: bool) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """A transaction, but for a statement that stands alone and is one."""
+        return self._session.reading() if alone else self._session.transaction()
 
     def _settle(self, attempt: Attempt) -> Counter[int]:
         accepted = Counter[int]()
@@ -222,6 +230,14 @@ class _Commands:
         found = self.of_market.get(market)
         if found is None:
             found = self.of_market[market] = CommandBatch()
+        return found
+
+    def batches(self) -> list[Batch]:
+        """As the outbox takes them, by market."""
+        found = []
+        for market, commands in sorted(self.of_market.items()):
+            payload = commands.payload()
+            found.append(Batch(market, payload, wire.digest(payload), commands.count))
         return found
 
 

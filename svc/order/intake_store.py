@@ -11,17 +11,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import grpc
 
+from svc.kit import outbox
 from svc.kit.errors import DomainError
 from svc.order import lifecycle
 from svc.order.asks import Ask, Cancel, Create, Result
 from svc.order.intake_rows import answer_rows, order_rows
 from svc.order.lifecycle import Cause, status_of
 
-_INSERT_ORDERS = """
+_APPEND = outbox.appending(
+    market="$4",
+    payload="$5",
+    digest="$6",
+    count="$7",
+    when="$7 > 0 AND (SELECT count(*) FROM inserted) + (SELECT count(*) FROM opened)"
+    " + (SELECT count(*) FROM told) + (SELECT count(*) FROM answered) >= 0",
+)
+_ACCEPT = f"""
 WITH asked AS (
     SELECT * FROM unnest($2::order_rows)
 ), inserted AS (
@@ -44,15 +54,22 @@ WITH asked AS (
 ), opened AS (
     INSERT INTO open_orders (account_id, order_id, client_order_id)
     SELECT account_id, id, client_order_id FROM asked WHERE status_of(status) = 'new'
+    RETURNING 1
 ), told AS (
     INSERT INTO order_events (order_id, number, account_id, event_type, new_status, reason,
         trace_id, sequence, created_at)
     SELECT id, 1, account_id, (CASE status_of(status) WHEN 'new' THEN 'created' ELSE 'rejected'
         END)::order_event_type, status_of(status), reason, trace_id, 0, $1
     FROM asked
-)
-SELECT count(*) FROM inserted
-"""
+    RETURNING 1
+), answered AS (
+    INSERT INTO idempotency
+        (account_id, key, digest, order_id, code, reason, message, metadata, created_at)
+    SELECT *, $1 FROM unnest($3::answer_rows)
+    RETURNING 1
+), {_APPEND}
+SELECT (SELECT count(*) FROM inserted), (SELECT number FROM appended)
+"""  # noqa: S608 - made of constants
 
 _LOCK_NAMED = """
 SELECT id, market, account_id, instrument_id, status::text FROM orders
@@ -75,7 +92,7 @@ SELECT id, events, account_id, 'cancel_requested', status_of(previous), status, 
 FROM moved
 """
 
-_INSERT_ANSWERS = """
+_ANSWERS = """
 INSERT INTO idempotency
     (account_id, key, digest, order_id, code, reason, message, metadata, created_at)
 SELECT *, $1 FROM unnest($2::answer_rows)
@@ -100,6 +117,15 @@ _LANDED = "SELECT number FROM outbox WHERE market = $1 AND number > $2 AND diges
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
+class Batch(NamedTuple):
+    """Commands for one market's outbox."""
+
+    market: int
+    payload: bytes
+    digest: bytes
+    commands: int
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """An order that a cancel names, locked."""
@@ -120,10 +146,34 @@ class StoredAnswer:
     error: DomainError | None
 
 
-async def insert_orders(conn: asyncpg.Connection, creates: list[Create], now: datetime) -> None:
-    """Orders with their first events. Raises UniqueViolationError for an id or client id in use."""
-    inserted = await conn.fetchval(_INSERT_ORDERS, now, order_rows(creates))
+async def accept(
+    conn: asyncpg.Connection,
+    creates: list[Create],
+    answered: list[tuple[Ask, Result]],
+    now: datetime,
+    batch: Batch | None,
+) -> int:
+    """Orders with their first events, answers of asks with keys, and a batch of commands.
+
+    All in one statement, which is a transaction where there is none around it: a round trip costs
+    more than its rows. Returns the batch's number, 0 without one. Raises UniqueViolationError for
+    an order id, client order id or key in use.
+    """
+    market, payload, digest, commands = batch or Batch(0, b"", b"", 0)
+    row = await conn.fetchrow(
+        _ACCEPT,
+        now,
+        order_rows(creates),
+        answer_rows(answered),
+        market,
+        payload,
+        digest,
+        commands,
+    )
+    assert row is not None, "a SELECT without FROM has one row"
+    inserted, number = row
     assert inserted == len(creates), "an instrument has its row before it has orders"
+    return number or 0
 
 
 async def lock_named(conn: asyncpg.Connection, cancels: Sequence[Cancel]) -> dict[int, Named]:
@@ -145,13 +195,6 @@ async def request_cancels(
         [named.status for _, named in cancels],
         [cancel.trace_id or None for cancel, _ in cancels],
     )
-
-
-async def insert_answers(
-    conn: asyncpg.Connection, answered: list[tuple[Ask, Result]], now: datetime
-) -> None:
-    """Answers of asks with keys. Raises UniqueViolationError when a key has an answer already."""
-    await conn.execute(_INSERT_ANSWERS, now, answer_rows(answered))
 
 
 async def answers(

@@ -60,10 +60,11 @@ class Recall:
         first = _first_of_each_key(asks)
         if first:
             seen = await self._claim(list(first.values()))
-            # Also when nothing was seen: what a database that is away cannot store holds no funds.
+            # Taken also when nothing was seen: without a connection no funds are held.
             async with self._before.reading() as conn:
-                await _look_up(conn, seen)
-                await self._renew_closed(conn, seen)
+                if seen:
+                    await _look_up(conn, seen)
+                    await self._renew_closed(conn, seen)
         return [ask for ask in asks if not repeats(ask)]
 
     async def refuse_used_client_ids(self, creates: Sequence[Create]) -> None:

@@ -319,7 +319,7 @@ async def test_without_its_database_nothing_is_accepted_and_keys_stay_free(
     async with proxy.run(), world.run() as running:
         await running.opened()
         trader = await running.trader()
-        proxy.closed_to = "svc_order"
+        proxy.close_to("svc_order")
         keyed = limit(price="50000", idempotency_key="once")
         (result,) = await trader.submit(Item(create=keyed))
         assert result.error.reason == "DATABASE_UNAVAILABLE"
@@ -327,7 +327,7 @@ async def test_without_its_database_nothing_is_accepted_and_keys_stay_free(
             assert (await refused(reading)).code is grpc.StatusCode.UNAVAILABLE
         waiting = asyncio.create_task(trader.submit(Item(create=limit(price="50001"))))
         await until(lambda: trader.balance("USDT"), lambda balance: balance.locked != "0")
-        proxy.closed_to = ""
+        proxy.open_to_all()
         (result,) = await waiting  # its funds were held: only the database knew what became of it
         assert result.order_id
         await trader.place(limit(price="50002", idempotency_key="once"))
