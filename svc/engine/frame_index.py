@@ -48,12 +48,19 @@ class _Places:
         if key.type == FrameType.COMMANDS and key.batch_number:
             self.batches.append(offset)
         elif key.type == FrameType.EVENTS and key.records:
-            self.sequences.append(key.first_sequence)
-            self.events.append(offset)
+            self.add_events(offset, key.first_sequence)
+
+    def add_events(self, offset: int, first_sequence: int) -> None:
+        """Takes in the next events."""
+        # In this order, for another thread may look for a sequence meanwhile.
+        self.events.append(offset)
+        self.sequences.append(first_sequence)
 
 
 class FrameIndex:
     """The index of a folder's segments, of which the last one may grow while others read."""
+
+    _growing: _Places
 
     def __init__(self, folder: Folder, headers: Sequence[SegmentHeader] = (), end: int = 0) -> None:
         """`end` says how many bytes of the last of `headers` count."""
@@ -70,13 +77,17 @@ class FrameIndex:
         with self._lock:
             if self._headers:
                 self._ends[-1] = header.previous_bytes
-            self._loaded[len(self._headers)] = _Places()
+            self._growing = self._loaded[len(self._headers)] = _Places()
             self._headers.append(header)
             self._ends.append(HEADER_BYTES)
 
-    def add(self, offset: int, key: FrameKey) -> None:
-        """Takes in the frame that was appended at `offset` of the last segment."""
-        self._loaded[len(self._headers) - 1].add(offset, key)
+    def add_batch(self, offset: int) -> None:
+        """Takes in the next numbered batch, appended at `offset` of the last segment."""
+        self._growing.batches.append(offset)
+
+    def add_events(self, offset: int, first_sequence: int) -> None:
+        """Takes in the next events, appended at `offset` of the last segment; one at least."""
+        self._growing.add_events(offset, first_sequence)
 
     def batch(self, number: int) -> Place:
         """Place of the commands of batch `number`, from 1 to the last."""
@@ -93,7 +104,7 @@ class FrameIndex:
             places = self._places(segment)
             # A segment may begin with events of batches that stand in the one before.
             start = max(bisect_right(places.sequences, sequence) - 1, 0)
-            for index in range(start, len(places.events)):
+            for index in range(start, len(places.sequences)):
                 if held is not None and places.sequences[index] > sequence:
                     yield held
                 held = Place(self._headers[segment].number, places.events[index])

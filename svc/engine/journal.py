@@ -1,15 +1,16 @@
 """The journal's writer: appends, syncs, rotates, and finds again what it wrote.
 
-Invariant: what `sync` returned from is on the disk, in an unbroken chain of numbered batches, each
-followed by its events; after any failure of the disk nothing more is written. One thread puts,
-another may sync meanwhile.
+Invariant: what `sync` returned from is on the disk, in an unbroken chain of numbered batches; their
+events follow in the same order, and none stands before its batch; after any failure of the disk
+nothing more is written. One thread puts, another may sync and a third append events meanwhile;
+pipeline.py sees to it that they are no more.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from svc.engine.folder import Folder
@@ -18,8 +19,6 @@ from svc.engine.frames import (
     HEADER_BYTES,
     Damaged,
     Frame,
-    FrameKey,
-    FrameType,
     SegmentHeader,
     frame_end,
 )
@@ -28,7 +27,6 @@ from svc.engine.packing import Packer
 from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION
 
 SEGMENT_BYTES = 64 << 20
-_Pair = tuple["Batch | None", "EventBatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,14 @@ class Batch:
     number: int
     digest: bytes
     commands: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A batch with its time: all that its events depend on, besides the state before it."""
+
+    batch: Batch
+    time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,11 @@ class Journal:
         self._failed = False
         self._descriptor = -1
         self._bytes = 0
-        self._waiting: deque[_Pair] = deque()
+        self._durable = 0
+        self._waiting: deque[Stamped] = deque()
         self._put = self._synced = 0
-        self._writing = threading.Lock()
-        self._packer = Packer()
+        self._appending = threading.Lock()
+        self._command_packer, self._event_packer = Packer(), Packer()
         self._open_segment()
 
     @property
@@ -98,72 +105,90 @@ class Journal:
         """How many segments there are."""
         return self._head.number
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the segment has grown to where the next one begins."""
+        return self._bytes >= self._segment_bytes
+
     def digest_of(self, number: int) -> bytes:
         """Digest of batch `number`, from 1 to the last that is on the disk."""
         return self._read(self._index.batch(number)).digest
 
     @property
-    def unsynced(self) -> int:
-        """How many batches were put and are not known to be on the disk."""
-        return self._put - self._synced
-
-    @property
-    def mark(self) -> int:
-        """What `sync` is to be asked for to have all that was put so far on the disk."""
+    def put_batches(self) -> int:
+        """How many batches were put."""
         return self._put
 
-    def put(self, batch: Batch | None, events: EventBatch) -> None:
-        """Takes what is appended next: a batch, unless it stands in the log, and its events."""
-        self._refuse_if_failed()
-        self._waiting.append((batch, events))
+    @property
+    def synced_batches(self) -> int:
+        """How many of them are known to be on the disk, in the order in which they were put."""
+        return self._synced
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether nothing more can be written: it is closed, or the disk has failed."""
+        return self._failed
+
+    def fail(self) -> None:
+        """Nothing is written from here on: the engine is not where the journal is."""
+        self._failed = True
+
+    def check(self) -> None:
+        """Raises JournalError JOURNAL_FAILED when nothing more can be written."""
+        if self._failed:
+            raise JournalError("JOURNAL_FAILED", "the journal is closed, or it has failed")
+
+    def put(self, stamped: Stamped) -> None:
+        """Takes the batch that is appended next."""
+        self.check()
+        self._waiting.append(stamped)
         self._put += 1
 
-    def sync(self, mark: int) -> None:
-        """Returns when all that was put up to `mark` is on the disk.
+    def sync(self) -> None:
+        """Returns when the batches that wait, and all that was appended, are on the disk.
 
-        What was put since goes with it: one write and one fdatasync for whatever waits.
+        One write and one fdatasync for whatever waits.
         """
-        if self._synced >= mark:
-            return
-        with self._writing:
-            if self._synced < mark:
-                pairs = [self._waiting.popleft() for _ in range(len(self._waiting))]
-                self._append(pairs)
+        self.check()
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        frames, lengths = self._command_packer.commands(waiting, self.epoch, self._durable)
+        with self._appending:
+            self._append(frames)
+            end = self._bytes
+            for stamped, length in zip(waiting, lengths, strict=True):
+                if stamped.batch.number:
+                    self._index.add_batch(end)
+                    self._last_batch = stamped.batch
+                end += length
+            self._bytes = end
+        self._sync_to(end)
+        self._synced += len(waiting)
 
-    def sync_all(self) -> None:
-        """Returns when everything that was put is on the disk."""
-        self.sync(self._put)
+    def append_events(self, made: Sequence[EventBatch]) -> None:
+        """Appends events of batches that are on the disk, in their order; the next sync syncs them.
+
+        Until then a crash may lose them, and recovery makes the same again.
+        """
+        self.check()
+        frames, lengths = self._event_packer.events(made, self.epoch, self._durable)
+        with self._appending:
+            self._append(frames)
+            end = self._bytes
+            for events, length in zip(made, lengths, strict=True):
+                if events.records:
+                    self._index.add_events(end, events.first_sequence)
+                end += length
+            self._bytes = end
+            self._last_events = made[-1]
 
     def rotate(self, semantic_version: int = SEMANTIC_VERSION) -> SegmentHeader:
-        """Begins the next segment and returns its header; all that was put is on the disk."""
-        self.sync_all()
-        with self._writing:
-            self._rotate(semantic_version)
-        return self._head
+        """Syncs, begins the next segment and returns its header.
 
-    def events_from(self, sequence: int) -> Iterator[Frame]:
-        """Reads the frames with events, from the one that holds `sequence` on."""
-        for place in self._index.events_from(sequence):
-            yield self._read(place)
-
-    def close(self) -> None:
-        """Syncs what was put and closes; nothing is put afterwards."""
-        if not self._failed:
-            self.sync_all()
-            self._failed = True
-        self._folder.close(self._descriptor)
-
-    def _open_segment(self) -> None:
-        self._descriptor = self._folder.create(self._head.number)
-        self._guarded(lambda: self._folder.append(self._descriptor, [self._head.pack()]))
-        self._guarded(lambda: self._folder.fdatasync(self._descriptor))
-        self._guarded(self._folder.sync_names)
-        self._bytes = HEADER_BYTES
-        self._index.begin(self._head)
-
-    def _rotate(self, semantic_version: int) -> None:
-        # All that stands in the segment is synced.
-        self._refuse_if_failed()
+        Every batch that was appended has its events, what waits goes into the next segment; nothing
+        else is asked of the journal meanwhile.
+        """
+        self.check()
+        self._sync_to(self._bytes)
         self._folder.close(self._descriptor)
         head, events, batch = self._head, self._last_events, self._last_batch
         if events is not None:
@@ -178,36 +203,37 @@ class Journal:
             semantic_version=semantic_version,
         )  # fmt: skip
         self._open_segment()
+        return self._head
 
-    def _append(self, pairs: list[_Pair]) -> None:
-        # All that stands in the segment is synced: each append waits for the disk.
-        self._refuse_if_failed()
-        if self._bytes >= self._segment_bytes:
-            self._rotate(self._head.semantic_version)
-        frames, lengths = self._packer.group(pairs, self.epoch, self._bytes)
-        self._guarded(lambda: self._folder.append(self._descriptor, [frames]))
+    def events_from(self, sequence: int) -> Iterator[Frame]:
+        """Reads the frames with events, from the one that holds `sequence` on."""
+        for place in self._index.events_from(sequence):
+            yield self._read(place)
+
+    def close(self) -> None:
+        """Syncs what was appended and closes; nothing is put or appended afterwards."""
+        if not self._failed:
+            self._sync_to(self._bytes)
+            self._failed = True
+        if self._descriptor >= 0:
+            self._folder.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open_segment(self) -> None:
+        self._descriptor = self._folder.create(self._head.number)
+        self._guarded(lambda: self._folder.append(self._descriptor, [self._head.pack()]))
         self._guarded(lambda: self._folder.fdatasync(self._descriptor))
-        self._note(pairs, lengths)
-        self._synced += len(pairs)
+        self._guarded(self._folder.sync_names)
+        self._bytes = self._durable = HEADER_BYTES
+        self._index.begin(self._head)
 
-    def _note(self, pairs: list[_Pair], lengths: list[int]) -> None:
-        # Where the frames of what was appended stand, and where the log ends.
-        following = iter(lengths)
-        for batch, events in pairs:
-            number, first = events.batch_number, events.first_sequence
-            if batch is not None:
-                if number:
-                    self._last_batch = batch
-                self._index.add(self._bytes, FrameKey(FrameType.COMMANDS, 1, number, 0))
-                self._bytes += next(following)
-            key = FrameKey(FrameType.EVENTS, events.count, number, first)
-            self._index.add(self._bytes, key)
-            self._bytes += next(following)
-            self._last_events = events
+    def _sync_to(self, end: int) -> None:
+        self._guarded(lambda: self._folder.fdatasync(self._descriptor))
+        self._durable = end
 
-    def _refuse_if_failed(self) -> None:
-        if self._failed:
-            raise JournalError("JOURNAL_FAILED", "the journal is closed or its disk has failed")
+    def _append(self, frames: memoryview) -> None:
+        if frames:
+            self._guarded(lambda: self._folder.append(self._descriptor, [frames]))
 
     def _guarded(self, write: Callable[[], None]) -> None:
         # After a failed write or sync nobody knows what the disk holds: only a new start, which

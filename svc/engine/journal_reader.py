@@ -120,7 +120,8 @@ class JournalReader:
                 if successor is None and _is_unfinished(data, offset):
                     self._report(
                         f"dropped {end - offset} bytes at the end of segment {header.number} from "
-                        f"byte {offset} on: {damage}; they were never acknowledged"
+                        f"byte {offset} on: {damage}; commands in them were never acknowledged, "
+                        "events are made again"
                     )
                     break
                 raise self._corrupt(str(damage), header.number, offset) from None

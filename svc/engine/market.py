@@ -1,8 +1,8 @@
 """A market: its engine and its journal tied together, in the order that loses nothing.
 
-Invariant: a batch and its events are on the disk before anything of it is seen; batch numbers are
-contiguous; time never falls; every event that anyone sees comes out of the journal again after any
-crash.
+Invariant: a batch is on the disk before it is matched, and its events are appended before anything
+of it is seen; batch numbers are contiguous; time never falls; every event that anyone sees comes
+out of the journal again after any crash.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from svc.engine.frame_index import FrameIndex
 from svc.engine.frames import Frame, SegmentHeader
 from svc.engine.journal import SEGMENT_BYTES, Batch, EventBatch, Journal
 from svc.engine.journal_reader import JournalError
+from svc.engine.pipeline import Begun, Pipeline
 from svc.engine.records import (
     MAX_BATCH_COMMANDS,
     RECORD_BYTES,
@@ -32,7 +33,6 @@ from svc.kit.errors import failed_precondition, invalid
 
 DIGEST_BYTES = 16
 _ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
-_MOST_UNSYNCED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Batches that are matched and may not be on the disk yet: `Market.finish` opens it."""
+    """Batches on their way to the disk and the engine: `Market.finish` says what came of them."""
 
-    outcomes: list[Outcome]
-    mark: int
+    known: list[int]
+    """Numbers of those that the log held already."""
+    begun: list[Begun]
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,11 @@ class BookSnapshot:
 
 
 class Market:
-    """One market. Its methods block on the disk; calls from several threads wait for each other.
+    """One market. Its methods block; calls from several threads wait for each other.
 
-    While one thread waits in `finish`, another may `begin`: the disk then works while the engine
-    does. Whatever else is asked of the market waits until all that was begun is on the disk.
+    While one thread waits for the disk in `store`, others may `match` and `finish` what is stored:
+    disk and engine then work at the same time. What is read of the market is what has been matched:
+    that is on the disk, or comes out of it again.
     """
 
     def __init__(
@@ -122,17 +125,18 @@ class Market:
         self._folder = folder
         self._covered = recovered.covered
         self._saved_commands = 0
-        self._engine: Engine = recovered.engine
         self._journal = journal
         self._clock = clock
-        self._last_batch = recovered.last_batch
-        self._last_digest = recovered.last_digest
-        self._lock = threading.Lock()
-        for frame in recovered.missing_events:
-            self._journal.put(None, _events(frame))
+        self._last_batch, self._time_ns = recovered.last_batch, recovered.engine.time_ns
+        self._pipeline = Pipeline(
+            recovered.engine, journal, recovered.last_batch, recovered.last_digest
+        )
+        self._beginning = threading.Lock()
+        if recovered.missing_events:
+            journal.append_events([_events(frame) for frame in recovered.missing_events])
 
     def submit(self, batches: Sequence[Batch]) -> list[Outcome]:
-        """Takes batches in number order and returns when they and their events are on the disk.
+        """Takes batches in number order and returns what came of them.
 
         Raises DomainError BATCH_GAP, DIGEST_MISMATCH or INVALID_BATCH before anything is taken, and
         JournalError when the disk fails; then this market must be opened anew.
@@ -140,59 +144,74 @@ class Market:
         return self.finish(self.begin(batches))
 
     def begin(self, batches: Sequence[Batch]) -> Taken:
-        """The first half of `submit`: matches. Raises what that does.
+        """The first part of `submit`: gives the batches their time. Raises what that does.
 
-        Nothing of what came of it leaves before `finish`, which is called for each, in order. When
-        too much has been begun, this waits for the disk.
+        When too many are on their way, this waits for them.
         """
-        with self._lock:
+        with self._beginning:
+            self._journal.check()
             fresh = self._fresh(batches)
-            known = batches[: len(batches) - len(fresh)]
-            outcomes = [Outcome(batch.number, self._engine.sequence, None) for batch in known]
-            made = self._take(fresh)
-            self.end_version()
-            mark = self._journal.mark
+            known = [batch.number for batch in batches[: len(batches) - len(fresh)]]
+            begun = [self._begin(batch) for batch in fresh]
+            return Taken(known, begun, self._journal.put_batches)
+
+    def store(self, taken: Taken) -> None:
+        """The second, in any thread: returns when the batches are on the disk.
+
+        What was begun since goes with them.
+        """
+        self._pipeline.store(taken.place)
+
+    def match(self, taken: Taken) -> None:
+        """The third: gives the batches to the engine. Nothing that came of them is seen yet."""
+        self._pipeline.match(taken.place)
+
+    def finish(self, taken: Taken) -> list[Outcome]:
+        """The last: appends the events and returns what came of the batches.
+
+        Stores and matches them before, if nobody has.
+        """
+        self._pipeline.append(taken.place)
+        made = [begun.events for begun in taken.begun if begun.events is not None]
+        assert len(made) == len(taken.begun), "all of them are matched"
+        sequence = made[0].first_sequence - 1 if made else self.status().position.sequence
+        outcomes = [Outcome(number, sequence, None) for number in taken.known]
         outcomes += [
             Outcome(events.batch_number, events.first_sequence + events.count - 1, events)
             for events in made
         ]
-        return Taken(outcomes, mark)
-
-    def finish(self, taken: Taken) -> list[Outcome]:
-        """Returns what came of the batches when they and their events are on the disk."""
-        self._journal.sync(taken.mark)
-        return taken.outcomes
+        return outcomes
 
     def advance(self) -> EventBatch | None:
         """Lets time pass if something is due; returns the events it made, or None."""
-        with self._lock:
-            deadline = self._engine.next_deadline_ns
+        with self._beginning:
+            self._pipeline.settle()
+            deadline = self._pipeline.engine.next_deadline_ns
             if deadline is None or self._clock.unix_ns() < deadline:
                 return None
-            made = self._take([Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME)])
-            self._journal.sync_all()
-        return made[0]
+            begun = self._begin(Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME))
+            self._pipeline.settle()
+        return begun.events
 
     def status(self) -> Status:
         """Where the log stands."""
-        with self._settled():
-            return self._status()
+        with self._pipeline.standing() as engine:
+            return self._status(engine)
 
     def statistics(self) -> Statistics:
         """What the engine has done and holds."""
-        with self._settled():
+        with self._pipeline.standing() as engine:
             return Statistics(
-                self._status(), self._engine.commands, self._engine.trades,
-                self._engine.memory_bytes, self._journal.segments,
+                self._status(engine), engine.commands, engine.trades, engine.memory_bytes,
+                self._journal.segments,
             )  # fmt: skip
 
-    def _status(self) -> Status:
+    def _status(self, engine: Engine) -> Status:
         return Status(
-                self._position(), self._last_batch, self._last_digest,
-                self._journal.epoch, self._engine.time_ns, self._engine.live_orders,
-                self._engine.next_deadline_ns, self._covered,
-                self._engine.commands - self._saved_commands,
-            )  # fmt: skip
+            self._position(engine), self._pipeline.last_batch, self._pipeline.last_digest,
+            self._journal.epoch, engine.time_ns, engine.live_orders, engine.next_deadline_ns,
+            self._covered, engine.commands - self._saved_commands,
+        )  # fmt: skip
 
     def check_relay(self, highest_number: int, applied: Position) -> None:
         """Refuses a relay whose outbox or applier contradicts this log.
@@ -215,8 +234,8 @@ class Market:
 
         Raises DomainError LOG_FOREIGN, LOG_BEHIND_CONSUMER or HASH_MISMATCH.
         """
-        with self._settled():
-            end = self._position()
+        with self._pipeline.standing() as engine:
+            end = self._position(engine)
         if position.sequence == 0 and not position.log_id:
             return
         if position.log_id != end.log_id:
@@ -245,8 +264,8 @@ class Market:
 
         The first batch is cut when `sequence` lies inside it. Reads the journal as it is iterated.
         """
-        with self._settled():
-            end = self._engine.sequence
+        with self._pipeline.standing() as engine:
+            end = engine.sequence
         if sequence >= end:
             return
         for frame in self._journal.events_from(sequence + 1):
@@ -256,15 +275,15 @@ class Market:
 
     def snapshot(self) -> BookSnapshot:
         """All live orders at this moment."""
-        with self._settled():
-            instruments = self._engine.instruments()
-            orders = {i: self._engine.orders(i) for i in sorted(instruments)}
-            return BookSnapshot(self._position(), instruments, orders)
+        with self._pipeline.standing() as engine:
+            instruments = engine.instruments()
+            orders = {i: engine.orders(i) for i in sorted(instruments)}
+            return BookSnapshot(self._position(engine), instruments, orders)
 
     def state_hash(self) -> tuple[Position, int]:
         """The hash of the books' state and the position it belongs to."""
-        with self._settled():
-            return self._position(), self._engine.state_hash()
+        with self._pipeline.standing() as engine:
+            return self._position(engine), engine.state_hash()
 
     def end_version(self) -> None:
         """Ends the log for this engine if a VERSION command has begun a later semantic version.
@@ -272,10 +291,10 @@ class Market:
         The next segment is of that version and begins with a snapshot, from which an engine that
         has it goes on. Raises JournalError JOURNAL_VERSION when that is so.
         """
-        version = self._engine.semantic_version
-        if version != SEMANTIC_VERSION:
-            head = self._journal.rotate(version)
-            save(self._folder, head, self._engine)
+        engine = self._pipeline.engine
+        if engine.semantic_version != SEMANTIC_VERSION:
+            head = self._journal.rotate(engine.semantic_version)
+            save(self._folder, head, engine)
             self._journal.close()
             raise other_version(self._folder, head)
 
@@ -285,10 +304,10 @@ class Market:
         Batches wait meanwhile, about 0.1 us for each order that rests. `finish_snapshot` does the
         rest, while they go on.
         """
-        with self._lock:
+        with self._settled() as engine:
             head = self._journal.rotate()
-            self._saved_commands = self._engine.commands
-            return head, self._engine.copy()
+            self._saved_commands = engine.commands
+            return head, engine.copy()
 
     def finish_snapshot(self, head: SegmentHeader, engine: Engine) -> Covered:
         """Puts a snapshot on the disk and verifies it, in any thread.
@@ -296,7 +315,7 @@ class Market:
         Raises OSError or JournalError when the disk fails or gives back something else.
         """
         covered = save(self._folder, head, engine)
-        with self._lock:
+        with self._pipeline.standing():
             self._covered = covered
         return covered
 
@@ -305,19 +324,25 @@ class Market:
         return self.finish_snapshot(*self.begin_snapshot())
 
     def close(self) -> None:
-        """Syncs and closes the journal; the folder stays locked until its owner unlocks it."""
-        with self._lock:
+        """Matches what was begun, syncs and closes the journal; nothing is taken afterwards.
+
+        The folder stays locked until its owner unlocks it.
+        """
+        with self._beginning:
+            if not self._journal.is_failed:
+                self._pipeline.settle()
             self._journal.close()
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
-        # Nothing begins meanwhile, and all that was begun is on the disk.
-        with self._lock:
-            self._journal.sync_all()
-            yield
+    def _settled(self) -> Iterator[Engine]:
+        # Nothing begins meanwhile, and all that was begun is matched.
+        with self._beginning:
+            self._pipeline.settle()
+            with self._pipeline.standing() as engine:
+                yield engine
 
-    def _position(self) -> Position:
-        return Position(self._journal.log_id, self._engine.sequence, self._engine.running_hash)
+    def _position(self, engine: Engine) -> Position:
+        return Position(self._journal.log_id, engine.sequence, engine.running_hash)
 
     def _hash_at(self, sequence: int) -> int:
         if sequence == 0:
@@ -349,7 +374,7 @@ class Market:
     def _check_digest(self, batch: Batch, fresh: Sequence[Batch]) -> None:
         if fresh and batch.number >= fresh[0].number:
             raise invalid("INVALID_BATCH", f"batch {batch.number} came twice in one call")
-        self._journal.sync_all()
+        self._pipeline.store(self._journal.put_batches)
         if self._journal.digest_of(batch.number) != batch.digest:
             raise failed_precondition(
                 "DIGEST_MISMATCH",
@@ -357,26 +382,16 @@ class Market:
                 number=str(batch.number),
             )
 
-    def _take(self, batches: Sequence[Batch]) -> list[EventBatch]:
-        if self._journal.unsynced > _MOST_UNSYNCED:
-            self._journal.sync_all()
-        time_ns = max(self._clock.unix_ns(), self._engine.time_ns)
-        made = []
-        for batch in batches:
-            if self._engine.semantic_version != SEMANTIC_VERSION:
-                break
-            made.append(self._match(batch, time_ns))
-            if batch.number:
-                self._last_batch, self._last_digest = batch.number, batch.digest
-        return made
-
-    def _match(self, batch: Batch, time_ns: int) -> EventBatch:
-        engine = self._engine
-        first, before = engine.sequence + 1, engine.running_hash
-        records = bytes(engine.apply(batch.commands, time_ns))
-        events = EventBatch(batch.number, time_ns, first, before, engine.running_hash, records)
-        self._journal.put(batch, events)
-        return events
+    def _begin(self, batch: Batch) -> Begun:
+        self._time_ns = max(self._clock.unix_ns(), self._time_ns)
+        begun = self._pipeline.begin(batch, self._time_ns)
+        if batch.number:
+            self._last_batch = batch.number
+        if _may_begin_version(batch):
+            # Whether anything behind it is for this engine is known when it is matched.
+            self._pipeline.settle()
+            self.end_version()
+        return begun
 
 
 def open_market(
@@ -425,6 +440,10 @@ def _next_head(recovered: Recovered, market: int, epoch: int, new_log_id: bytes)
             "JOURNAL_EPOCH", f"epoch {epoch} is below {last.epoch}, which has written already"
         )
     return replace(head, log_id=last.log_id, number=last.number + 1, previous_bytes=recovered.end)
+
+
+def _may_begin_version(batch: Batch) -> bool:
+    return len(batch.commands) == RECORD_BYTES and batch.commands[0] == CommandKind.VERSION
 
 
 def _check_form(batch: Batch) -> None:

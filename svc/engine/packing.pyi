@@ -2,11 +2,14 @@ from collections.abc import Sequence
 
 from typing_extensions import Buffer
 
-from svc.engine.journal import Batch, EventBatch
+from svc.engine.journal import EventBatch, Stamped
 
 class Packer:
-    def group(
-        self, pairs: Sequence[tuple[Batch | None, EventBatch]], epoch: int, durable_bytes: int
-    ) -> tuple[bytes, list[int]]: ...
+    def commands(
+        self, stamped: Sequence[Stamped], epoch: int, durable_bytes: int
+    ) -> tuple[memoryview, list[int]]: ...
+    def events(
+        self, made: Sequence[EventBatch], epoch: int, durable_bytes: int
+    ) -> tuple[memoryview, list[int]]: ...
 
 def unpack(packed: Buffer, count: int, events: bool) -> bytes: ...

@@ -6,13 +6,23 @@ seven million of these. Invariant: `unpack` gives back what a frame was made of,
 ValueError; it reads and writes nothing outside its buffers whatever bytes it is given.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from svc.engine.crc32c cimport checksum
+from svc.engine.frame cimport (
+    COMMANDS,
+    CRC_BYTES,
+    DIGEST_BYTES,
+    EVENTS,
+    FRAME_MAGIC,
+    PACKED,
+    FrameHeader,
+)
 from svc.engine.records cimport RECORD_BYTES
 
 cdef extern from *:
@@ -23,23 +33,6 @@ cdef extern from *:
     #ifdef __SSE2__
     #include <emmintrin.h>
     #endif
-    typedef struct {
-        uint32_t magic, header_crc;
-        uint8_t type, packing, reserved0[6];
-        uint32_t count, records_crc;
-        uint64_t batch_number;
-        int64_t time_ns;
-        uint64_t epoch, durable_bytes, first_sequence, hash_before, hash_after;
-        uint8_t digest[16];
-        uint32_t stored_bytes, reserved1[7];
-    } frame_header;
-    _Static_assert(sizeof(frame_header) == 128, "docs/journal.md");
-    /* A frame to be written, and what it took. */
-    typedef struct {
-        frame_header head;
-        const void *records;
-        size_t length, stored;
-    } frame_job;
     #define PACK_WORDS 16
     #define PACK_SLOTS 64
     /* Slot, codes, and sixteen words of eight bytes. */
@@ -192,35 +185,15 @@ cdef extern from *:
         void *words,
     ) nogil
 
-    ctypedef struct frame_header:
-        uint32_t magic
-        uint32_t header_crc
-        uint8_t type
-        uint8_t packing
-        uint32_t count
-        uint32_t records_crc
-        uint64_t batch_number
-        int64_t time_ns
-        uint64_t epoch
-        uint64_t durable_bytes
-        uint64_t first_sequence
-        uint64_t hash_before
-        uint64_t hash_after
-        uint8_t digest[16]
-        uint32_t stored_bytes
-    ctypedef struct frame_job:
-        frame_header head
-        const void *records
-        size_t length
-        size_t stored
+# A frame to be written, and what it took.
+cdef struct Job:
+    FrameHeader head
+    const void *records
+    size_t length
+    size_t stored
 
 cdef enum:
     FILLING = 0xFF
-    FRAME_MAGIC = 0x524d5251
-    COMMANDS = 1
-    EVENTS = 2
-    PACKED = 1
-    DIGEST_BYTES = 16
 
 
 cdef class Packer:
@@ -233,40 +206,54 @@ cdef class Packer:
     def __dealloc__(self):
         free(self._room)
 
-    def group(self, pairs, uint64_t epoch, uint64_t durable_bytes):
-        """Returns the frames of batches and their events back to back, and the length of each.
+    def commands(self, stamped, uint64_t epoch, uint64_t durable_bytes):
+        """Returns the frames of the commands of Stamped batches back to back, and their lengths.
 
-        `pairs` are tuples of a Batch, or None when its frame stands in the log, and an EventBatch.
         `epoch` is the writer's, `durable_bytes` what is known to be synced of the segment. Records
-        that get smaller are stored packed. The GIL is free meanwhile.
+        that get smaller are stored packed. The frames stay until the next call. The GIL is free
+        meanwhile.
         """
-        cdef Py_ssize_t count = 2 * len(pairs)
-        cdef Py_ssize_t used = 0
-        cdef Py_ssize_t i
-        cdef size_t length
-        cdef frame_job *jobs = <frame_job *>calloc(count + 1, sizeof(frame_job))
-        if jobs == NULL:
-            raise MemoryError
+        cdef Py_ssize_t at = 0
+        cdef Job *jobs = _new_jobs(len(stamped))
         try:
-            for batch, events in pairs:
-                if batch is not None:
-                    _fill_job(&jobs[used], COMMANDS, batch.commands, events)
-                    memcpy(jobs[used].head.digest, <const char *>batch.digest, DIGEST_BYTES)
-                    used += 1
-                _fill_job(&jobs[used], EVENTS, events.records, events)
-                jobs[used].head.first_sequence = events.first_sequence
-                jobs[used].head.hash_before = events.previous_hash
-                jobs[used].head.hash_after = events.running_hash
-                used += 1
-            with nogil:
-                length = self._write(jobs, used, epoch, durable_bytes)
-            frames = PyBytes_FromStringAndSize(<const char *>self._room, length)
-            return frames, [jobs[i].stored for i in range(used)]
+            for each in stamped:
+                batch = each.batch
+                _fill_job(&jobs[at], COMMANDS, batch.commands, batch.number, each.time_ns)
+                memcpy(jobs[at].head.digest, <const char *>batch.digest, DIGEST_BYTES)
+                at += 1
+            return self._frames(jobs, at, epoch, durable_bytes)
         finally:
             free(jobs)
 
+    def events(self, made, uint64_t epoch, uint64_t durable_bytes):
+        """The same for EventBatches."""
+        cdef Py_ssize_t at = 0
+        cdef Job *jobs = _new_jobs(len(made))
+        try:
+            for events in made:
+                _fill_job(
+                    &jobs[at], EVENTS, events.records, events.batch_number, events.time_ns
+                )
+                jobs[at].head.first_sequence = events.first_sequence
+                jobs[at].head.hash_before = events.previous_hash
+                jobs[at].head.hash_after = events.running_hash
+                at += 1
+            return self._frames(jobs, at, epoch, durable_bytes)
+        finally:
+            free(jobs)
+
+    cdef tuple _frames(
+        self, Job *jobs, Py_ssize_t count, uint64_t epoch, uint64_t durable_bytes
+    ):
+        cdef size_t length
+        cdef Py_ssize_t i
+        with nogil:
+            length = self._write(jobs, count, epoch, durable_bytes)
+        frames = PyMemoryView_FromMemory(<char *>self._room, length, PyBUF_READ)
+        return frames, [jobs[i].stored for i in range(count)]
+
     cdef size_t _write(
-        self, frame_job *jobs, Py_ssize_t count, uint64_t epoch, uint64_t durable_bytes
+        self, Job *jobs, Py_ssize_t count, uint64_t epoch, uint64_t durable_bytes
     ) noexcept nogil:
         cdef size_t at = 0
         cdef Py_ssize_t i
@@ -285,7 +272,7 @@ cdef class Packer:
             if self._room == NULL:
                 abort()
 
-    cdef void _write_frame(self, frame_job *job, uint8_t *out) noexcept nogil:
+    cdef void _write_frame(self, Job *job, uint8_t *out) noexcept nogil:
         cdef uint8_t *records = out + RECORD_BYTES
         cdef size_t packed = pack_records(
             &self._context, job.records, job.head.count, job.head.type == EVENTS, records,
@@ -302,18 +289,29 @@ cdef class Packer:
         job.stored = RECORD_BYTES + filled
         job.head.magic = FRAME_MAGIC
         job.head.records_crc = checksum(records, filled)
-        job.head.header_crc = checksum(<const uint8_t *>&job.head.type, RECORD_BYTES - 8)
+        job.head.header_crc = checksum(
+            <const uint8_t *>&job.head.type, RECORD_BYTES - CRC_BYTES
+        )
         memcpy(out, &job.head, RECORD_BYTES)
 
 
-cdef int _fill_job(frame_job *job, int type, bytes records, events) except -1:
+cdef Job *_new_jobs(Py_ssize_t count) except NULL:
+    cdef Job *jobs = <Job *>calloc(count + 1, sizeof(Job))
+    if jobs == NULL:
+        raise MemoryError
+    return jobs
+
+
+cdef int _fill_job(
+    Job *job, int type, bytes records, uint64_t batch_number, int64_t time_ns
+) except -1:
     # The records stay where they are: whoever asks for the frames holds them.
     job.records = PyBytes_AS_STRING(records)
     job.length = len(records)
     job.head.type = type
     job.head.count = job.length // RECORD_BYTES
-    job.head.batch_number = events.batch_number
-    job.head.time_ns = events.time_ns
+    job.head.batch_number = batch_number
+    job.head.time_ns = time_ns
     return 0
 
 

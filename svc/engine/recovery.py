@@ -67,14 +67,18 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
             _leave(replay, folder, header, recovered.covered)
             raise other_version(folder, header)
         _check_head(replay, folder, header)
+        replay.begin_segment()
         try:
             for place, frame in reader.frames(header.number, partial(_forward, replay, waiting)):
                 if frame.type == FrameType.COMMANDS:
                     waiting.append(_replay(replay, folder, place, frame))
-                else:
+                elif place.offset >= replay.compared:
                     _compare(folder, place, frame, waiting)
         except Diverged as diverged:
             _refuse_diverged(replay, folder, header.number, diverged)
+        if replay.compared > reader.end:
+            why = "events behind a batch that does not count"
+            raise _refused("JOURNAL_CORRUPT", why, folder, Place(header.number, reader.end))
     recovered.last_batch, recovered.last_digest = replay.last_batch, replay.last_digest
     recovered.end = reader.end
     recovered.unfinished = reader.unfinished
@@ -132,15 +136,15 @@ def _check_head(replay: Replay, folder: Folder, head: SegmentHeader) -> None:
 def _forward(
     replay: Replay, waiting: deque[Frame], segment: memoryview, offset: int, end: int
 ) -> int:
-    # As far as every batch has its events behind it and they are the same: nearly always to the
-    # end. What is left is looked at frame by frame.
+    # As far as the events of every batch follow and are the same: nearly always to the end. What is
+    # left is looked at frame by frame.
     return offset if waiting else replay.forward(segment, offset, end)
 
 
 def _refuse_diverged(replay: Replay, folder: Folder, number: int, diverged: Diverged) -> None:
     segment = memoryview(folder.read(number))
     commands = Frame.unpack(segment, diverged.offset, len(segment))
-    place = Place(number, diverged.offset + commands.size)
+    place = Place(number, diverged.events_offset)
     stored = Frame.unpack(segment, place.offset, len(segment))
     made = Frame(
         FrameType.EVENTS, commands.batch_number, commands.time_ns, 0, 0, diverged.events,

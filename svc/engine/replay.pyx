@@ -2,48 +2,32 @@
 """Replays a segment's frames as fast as the engine matches: no Python object for a frame or record.
 
 It goes on while everything is as it must be, and leaves whatever is not to recovery.py, which finds
-out what it is. Invariant: the batches that were replayed stand in the segment whole, follow each
-other, and made the events that are stored, byte for byte.
+out what it is. Two places move through the segment: that of the commands, and ahead of it that of
+the events. Invariant: the batches that were replayed stand in the segment whole, follow each other,
+and made the events that are stored, byte for byte.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memcmp, memcpy
 
 from svc.engine.book cimport Engine
 from svc.engine.crc32c cimport checksum
+from svc.engine.frame cimport (
+    COMMANDS,
+    CRC_BYTES,
+    DIGEST_BYTES,
+    EVENTS,
+    FRAME_MAGIC,
+    MAX_FRAME_RECORDS,
+    PACKED,
+    PLAIN,
+    FrameHeader,
+)
 from svc.engine.packing cimport unpack_into
 from svc.engine.records cimport RECORD_BYTES, Command
 from svc.engine.state cimport State
-
-cdef enum:
-    FRAME_MAGIC = 0x524d5251
-    COMMANDS = 1
-    EVENTS = 2
-    PLAIN = 0
-    PACKED = 1
-    DIGEST_BYTES = 16
-    MAX_FRAME_RECORDS = 1 << 24
-
-cdef struct FrameHeader:
-    uint32_t magic
-    uint32_t header_crc
-    uint8_t type
-    uint8_t packing
-    uint8_t reserved0[6]
-    uint32_t count
-    uint32_t records_crc
-    uint64_t batch_number
-    int64_t time_ns
-    uint64_t epoch
-    uint64_t durable_bytes
-    uint64_t first_sequence
-    uint64_t hash_before
-    uint64_t hash_after
-    uint8_t digest[DIGEST_BYTES]
-    uint32_t stored_bytes
-    uint32_t reserved1[7]
 
 # A frame that is whole. `records` are plain, `stored` is what they take in the segment.
 cdef struct Found:
@@ -53,11 +37,12 @@ cdef struct Found:
 
 
 class Diverged(Exception):
-    """The commands at `offset` made `events`, which are not those that are stored behind them."""
+    """The commands at `offset` made `events`, not those that are stored at `events_offset`."""
 
-    def __init__(self, offset, events, first_sequence, hash_before):
+    def __init__(self, offset, events_offset, events, first_sequence, hash_before):
         super().__init__(f"the events of the commands at byte {offset} are not those stored")
         self.offset = offset
+        self.events_offset = events_offset
         self.events = events
         self.first_sequence = first_sequence
         self.hash_before = hash_before
@@ -67,6 +52,9 @@ cdef class Replay:
     """Replays into an engine whose last batch is known. One thread at a time."""
 
     cdef readonly Engine engine
+    cdef readonly uint64_t compared
+    """Events that stand before this offset of the segment have been compared already."""
+    cdef uint64_t _whole
     cdef uint64_t _last_batch
     cdef uint64_t _hash_before
     cdef uint8_t _digest[DIGEST_BYTES]
@@ -96,11 +84,16 @@ cdef class Replay:
         self._last_batch = last_batch
         memcpy(self._digest, &last_digest[0], DIGEST_BYTES)
 
-    def forward(self, segment, uint64_t offset, uint64_t end):
-        """Replays batches that have their events right behind them, from `offset` on.
+    def begin_segment(self):
+        """The offsets from here on are of another segment."""
+        self.compared = self._whole = 0
 
-        Returns where the first frame stands that it leaves alone, at most `end`. Raises Diverged
-        when a batch makes other events; the engine is then of no use. The GIL is free meanwhile.
+    def forward(self, segment, uint64_t offset, uint64_t end):
+        """Replays batches whose events stand in the segment behind them, from `offset` on.
+
+        Returns where the first frame stands that it leaves alone, at most `end`; events may have
+        been compared beyond it, up to `compared`. Raises Diverged when a batch makes other events;
+        the engine is then of no use. The GIL is free meanwhile.
         """
         cdef Py_buffer view
         cdef uint64_t at
@@ -117,30 +110,48 @@ cdef class Replay:
         if at > end:
             events = bytes(self.engine._events)
             first = self.engine.sequence - len(events) // RECORD_BYTES + 1
-            raise Diverged(~at, events, first, self._hash_before)
+            raise Diverged(~at, self.compared, events, first, self._hash_before)
         return at
 
     cdef uint64_t _forward(self, const char *segment, uint64_t offset, uint64_t end) noexcept nogil:
-        # The complement of the offset when the events differ.
+        # The complement of the offset when the events differ, which then stand at `compared`.
         cdef Found commands, events
         cdef const FrameHeader *head
-        while self._find(segment + offset, end - offset, COMMANDS, &commands):
-            head = commands.head
+        self.compared = max(self.compared, offset)
+        while offset < end:
+            head = <const FrameHeader *>(segment + offset)
+            if offset < self.compared and head.type == EVENTS:
+                offset += _stored(head)
+                continue
+            if not self._find(segment, offset, end, COMMANDS, &commands):
+                break
             if head.batch_number != 0 and head.batch_number != self._last_batch + 1:
                 break
             if head.time_ns < self.engine._state.time_ns:
                 break
-            if not self._find(
-                segment + offset + commands.stored, end - offset - commands.stored, EVENTS, &events
-            ):
+            if not self._find_events(segment, offset + commands.stored, end, &events):
                 break
             if not self._makes(&commands, &events):
                 return ~offset
+            self.compared += events.stored
             if head.batch_number != 0:
                 self._last_batch = head.batch_number
                 memcpy(self._digest, head.digest, DIGEST_BYTES)
-            offset += commands.stored + events.stored
+            offset += commands.stored
         return offset
+
+    cdef bint _find_events(
+        self, const char *segment, uint64_t offset, uint64_t end, Found *found
+    ) noexcept nogil:
+        # The next events that were not compared yet; `compared` is then where they stand. The
+        # commands before them are whole, or a later look at them could undo what was compared.
+        cdef uint64_t at = max(self.compared, offset)
+        while self._is_whole(segment, at, end, COMMANDS):
+            at += _stored(<const FrameHeader *>(segment + at))
+        if not self._find(segment, at, end, EVENTS, found):
+            return False
+        self.compared = at
+        return True
 
     cdef bint _makes(self, const Found *commands, const Found *events) noexcept nogil:
         # Applies the commands; whether the events come out of them.
@@ -163,29 +174,40 @@ cdef class Replay:
         )
 
     cdef bint _find(
-        self, const char *at, uint64_t left, uint8_t type, Found *found
+        self, const char *segment, uint64_t at, uint64_t end, uint8_t type, Found *found
     ) noexcept nogil:
-        cdef const FrameHeader *head = <const FrameHeader *>at
-        cdef uint64_t length
-        if left < RECORD_BYTES or head.magic != FRAME_MAGIC or head.type != type:
+        cdef const FrameHeader *head = <const FrameHeader *>(segment + at)
+        if not self._is_whole(segment, at, end, type):
             return False
-        if head.header_crc != checksum(<const uint8_t *>at + 8, RECORD_BYTES - 8):
-            return False
-        length = <uint64_t>head.count * RECORD_BYTES
         found.head = head
-        found.records = at + RECORD_BYTES
-        found.stored = RECORD_BYTES + length
-        if head.packing == PACKED:
-            found.stored = RECORD_BYTES + <uint64_t>head.stored_bytes
-        elif head.packing != PLAIN:
+        found.records = segment + at + RECORD_BYTES
+        found.stored = _stored(head)
+        return head.packing == PLAIN or self._unpack(
+            found, type == EVENTS, <uint64_t>head.count * RECORD_BYTES
+        )
+
+    cdef bint _is_whole(
+        self, const char *segment, uint64_t at, uint64_t end, uint8_t type
+    ) noexcept nogil:
+        cdef const FrameHeader *head = <const FrameHeader *>(segment + at)
+        cdef uint64_t stored
+        if at < self._whole:
+            return head.type == type
+        if end - at < RECORD_BYTES or head.magic != FRAME_MAGIC or head.type != type:
             return False
-        if head.count > MAX_FRAME_RECORDS or found.stored > left:
-            return False
-        if head.records_crc != checksum(
-            <const uint8_t *>found.records, found.stored - RECORD_BYTES
+        if head.header_crc != checksum(
+            <const uint8_t *>head + CRC_BYTES, RECORD_BYTES - CRC_BYTES
         ):
             return False
-        return head.packing == PLAIN or self._unpack(found, type == EVENTS, length)
+        if head.packing > PACKED or head.count > MAX_FRAME_RECORDS:
+            return False
+        stored = _stored(head)
+        if stored > end - at or head.records_crc != checksum(
+            <const uint8_t *>head + RECORD_BYTES, stored - RECORD_BYTES
+        ):
+            return False
+        self._whole = at + stored
+        return True
 
     cdef bint _unpack(self, Found *found, bint events, uint64_t length) noexcept nogil:
         cdef char *room
@@ -202,3 +224,9 @@ cdef class Replay:
             return False
         found.records = room
         return True
+
+
+cdef uint64_t _stored(const FrameHeader *head) noexcept nogil:
+    if head.packing == PACKED:
+        return RECORD_BYTES + <uint64_t>head.stored_bytes
+    return RECORD_BYTES + <uint64_t>head.count * RECORD_BYTES

@@ -22,6 +22,7 @@ _MAGIC = b"QMESHSNP"
 _HEADER = struct.Struct("<8sII16sIIQQQQQQq16sQ4x")
 _CRC = struct.Struct("<I")
 _KEPT = 3
+_OLDEST_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,9 @@ def _unpack(header: memoryview, folder: Folder, number: int) -> tuple[SegmentHea
     if _CRC.unpack_from(header, _HEADER.size)[0] != crc32c(fields):
         why = "the checksum of its header does not match"
         raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
-    if format_version != FORMAT_VERSION:
-        why = f"it has format {format_version}, this engine knows {FORMAT_VERSION}"
+    if not _OLDEST_FORMAT <= format_version <= FORMAT_VERSION:
+        known = f"this engine reads {_OLDEST_FORMAT} to {FORMAT_VERSION}"
+        why = f"it has format {format_version}, {known}"
         raise _refused("SNAPSHOT_VERSION", why, folder, number)
     if said != number:
         raise _refused("SNAPSHOT_CORRUPT", f"it says it is number {said}", folder, number)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from svc.engine.folder import Folder
-from svc.engine.frames import SECTOR_BYTES
+from svc.engine.frames import HEADER_BYTES, SECTOR_BYTES, Damaged, Frame, FrameType
 from svc.engine.journal import Batch
 from svc.engine.market import Market, open_market
 from svc.engine.records import pack_commands
@@ -62,6 +62,23 @@ class LossyFolder(Folder):
         self._syncs -= 1
         if self._syncs == 0:
             raise PowerFailed
+
+    def durable_commands(self) -> list[bytes]:
+        """Of every batch that a power failure would leave, in order."""
+        found = []
+        for number in self.numbers():
+            end = self._durable[self.file_name(number)]
+            segment = memoryview(self.read(number, 0, end))
+            offset = HEADER_BYTES
+            while offset < end:
+                try:
+                    frame = Frame.unpack(segment, offset, end)
+                except Damaged:  # half of events that are being appended
+                    break
+                offset += frame.size
+                if frame.type == FrameType.COMMANDS:
+                    found.append(bytes(frame.records))
+        return found
 
     def lose_power(self, target: Path, draw: random.Random) -> None:
         """Copies to `target` what is left: all that was synced, and of the rest what luck kept."""

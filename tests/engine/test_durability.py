@@ -1,15 +1,20 @@
 """What was answered survives a power failure; a build that does not sync is found out."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typing_extensions import Buffer
 
+from svc.engine import recovery
+from svc.engine.book import Engine
 from svc.engine.folder import Folder
 from svc.engine.journal import EventBatch
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Taken
+from svc.engine.pipeline import Pipeline
 from svc.engine.snapshot import NOTHING_COVERED, Covered
 from svc.kit.clock import FakeClock
 from tests.engine.flows import SECOND_NS, START_NS
@@ -44,6 +49,8 @@ def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> Answers:
                 answers.covered = market.take_snapshot()
             clock.advance(draw.randint(0, SECOND_NS))
             if draw.random() < 0.3:
+                go_on = draw.choice([market.store, market.match])
+                go_on(draw.choice(begun))
                 continue
             outcomes = [outcome for taken in begun for outcome in market.finish(taken)]
             answers.events += [outcome.events for outcome in outcomes if outcome.events]
@@ -94,6 +101,102 @@ def test_a_journal_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
         except (AssertionError, JournalError):
             found_out += 1
     assert found_out > 20
+
+
+class Watched(Engine):
+    """Looks at the disk whenever a batch is given to it."""
+
+    folder: LossyFolder
+    too_early: list[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given = 0
+
+    def apply(self, commands: Buffer, time_ns: int) -> memoryview:
+        durable = self.folder.durable_commands()
+        if durable[self._given : self._given + 1] != [commands]:
+            self.too_early.append(self._given)
+        self._given += 1
+        return super().apply(commands, time_ns)
+
+
+class MatchingFirst(Pipeline):
+    """The planted fault: the order of a build that matches, then syncs, then answers."""
+
+    def store(self, place: int) -> None:
+        with self._matching:
+            self._match(place)
+        super().store(place)
+
+
+def matched_too_early(folder: LossyFolder, monkeypatch: pytest.MonkeyPatch, seed: int) -> list[int]:
+    """Runs a market, disk and engine in turn and at once; which batches were not on the disk."""
+    too_early: list[int] = []
+    monkeypatch.setattr(Watched, "folder", folder, raising=False)
+    monkeypatch.setattr(Watched, "too_early", too_early, raising=False)
+    monkeypatch.setattr(recovery, "Engine", Watched)
+    draw, clock = random.Random(seed), FakeClock(START_NS)
+    market = a_market(folder, clock, segment_bytes=8_000)
+    batches = list(flow_batches(seed, count=60))
+    with ThreadPoolExecutor(1) as disk:
+        while batches:
+            taken = [market.begin([batches.pop(0)]) for _ in range(min(5, len(batches)))]
+            storing = [disk.submit(market.store, each) for each in taken if draw.random() < 0.7]
+            for each in taken:
+                market.finish(each)
+            for stored in storing:
+                stored.result()
+            clock.advance(draw.randint(0, SECOND_NS))
+            market.advance()
+    market.close()
+    return too_early
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_batch_is_on_the_disk_before_the_engine_is_given_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    assert matched_too_early(LossyFolder(tmp_path, 10**9), monkeypatch, seed) == []
+
+
+def test_a_build_that_matches_before_it_syncs_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.market.Pipeline", MatchingFirst)
+    assert matched_too_early(LossyFolder(tmp_path, 10**9), monkeypatch, 1) != []
+
+
+def test_a_build_that_matches_what_was_never_synced_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(matched_too_early(ForgetfulFolder(tmp_path, 10**9), monkeypatch, 1)) > 40
+
+
+@pytest.mark.parametrize("is_matched", [False, True])
+def test_a_writer_that_ends_before_its_events_are_appended_is_made_up_for(
+    tmp_path: Path, *, is_matched: bool
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    batches = list(flow_batches(3, count=40))
+    expected = a_market(Folder(tmp_path / "b"))
+    expected.submit(batches)
+    market = a_market(Folder(tmp_path / "a"))
+    for epoch, at in enumerate(range(0, len(batches), 10), start=2):
+        market.submit(batches[at : at + 3])
+        taken = market.begin(batches[at + 3 : at + 10])
+        market.store(taken)
+        if is_matched:
+            market.match(taken)
+        found = recovery.recover(Folder(tmp_path / "a"), print)
+        assert [frame.batch_number for frame in found.missing_events] == [
+            batch.number for batch in batches[at + 3 : at + 10]
+        ]
+        market = a_market(Folder(tmp_path / "a"), epoch=epoch)
+        assert recovery.recover(Folder(tmp_path / "a"), print).missing_events == []
+    assert stored_events(market) == stored_events(expected)
+    assert market.state_hash() == expected.state_hash()
 
 
 @pytest.mark.soak

@@ -138,7 +138,8 @@ def test_an_event_that_was_altered_with_its_checksums_diverges(journal: Path) ->
         frame.batch_number, frame.time_ns, frame.first_sequence, frame.hash_before,
         frame.hash_after, bytes(records),
     )  # fmt: skip
-    frames, _ = Packer().group([(None, forged)], frame.epoch, frame.durable_bytes)
+    packer = Packer()
+    frames, _ = packer.events([forged], frame.epoch, frame.durable_bytes)
     content[offset : offset + frame.size] = frames
     file.write_bytes(content)
     error = refusal(journal)

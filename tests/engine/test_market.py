@@ -4,11 +4,12 @@ import errno
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from typing_extensions import Buffer
 
-from svc.engine.book import chain
+from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
@@ -212,8 +213,8 @@ def test_a_relay_whose_outbox_ends_before_the_log_is_refused(market: Market) -> 
     assert reason(refused) == "LOG_AHEAD_OF_OUTBOX"
 
 
-class SlowDisk(Folder):
-    """Counts its syncs, and shows what a reader finds while one is under way."""
+class CountingDisk(Folder):
+    """Counts its syncs."""
 
     syncs = 0
 
@@ -223,7 +224,7 @@ class SlowDisk(Folder):
 
 
 def test_what_waits_for_the_disk_goes_with_one_sync(tmp_path: Path) -> None:
-    folder = SlowDisk(tmp_path)
+    folder = CountingDisk(tmp_path)
     market = a_market(folder)
     batches = list(flow_batches(4, 30))
     taken = [market.begin(batches[at : at + 3]) for at in range(0, len(batches), 3)]
@@ -233,35 +234,98 @@ def test_what_waits_for_the_disk_goes_with_one_sync(tmp_path: Path) -> None:
     assert [outcome.number for outcome in outcomes] == [batch.number for batch in batches]
 
 
-def test_nothing_is_seen_of_what_was_begun_before_it_is_on_the_disk(tmp_path: Path) -> None:
-    folder = SlowDisk(tmp_path)
-    market = a_market(folder)
+def test_nothing_is_seen_of_a_batch_before_it_is_matched(tmp_path: Path) -> None:
+    market = a_market(CountingDisk(tmp_path))
     batches = list(flow_batches(4, 12))
     for batch in batches:
-        market.begin([batch])
-        before = folder.syncs
+        before = market.status()
+        taken = market.begin([batch])
+        assert market.status() == before
+        market.store(taken)
+        assert market.status() == before
+        (outcome,) = market.finish(taken)
         assert market.status().last_batch == batch.number
-        assert folder.syncs == before + 1
+        assert market.status().position.sequence == outcome.sequence
     again = a_market(Folder(tmp_path), epoch=2)
     assert again.status().position == market.status().position
+
+
+def test_what_was_matched_is_read_without_waiting_for_the_disk(tmp_path: Path) -> None:
+    folder = CountingDisk(tmp_path)
+    market = a_market(folder)
+    for batch in flow_batches(4, 12):
+        market.match(market.begin([batch]))
+        before = folder.syncs
+        position = market.status().position
+        events = list(market.events_after(0))
+        assert events[-1].first_sequence + events[-1].count - 1 == position.sequence
+        assert events[-1].running_hash == position.running_hash
+        assert folder.syncs == before
+
+
+class HeldDisk(Folder):
+    """Syncs when it is let."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_syncing, self.may_sync = Event(), Event()
+        self.may_sync.set()
+
+    def fdatasync(self, descriptor: int) -> None:
+        self.is_syncing.set()
+        self.may_sync.wait()
+        super().fdatasync(descriptor)
+
+
+def test_a_batch_is_matched_and_answered_while_the_next_is_on_its_way_to_the_disk(
+    tmp_path: Path,
+) -> None:
+    folder = HeldDisk(tmp_path)
+    market = a_market(folder)
+    first, second, third, *_ = flow_batches(4, 12)
+    market.submit([first])
+    taken = market.begin([second])
+    market.store(taken)
+    folder.is_syncing.clear()
+    folder.may_sync.clear()
+    with ThreadPoolExecutor(1) as disk:
+        storing = disk.submit(market.store, market.begin([third]))
+        folder.is_syncing.wait()
+        (outcome,) = market.finish(taken)
+        assert outcome.number == market.status().last_batch == second.number
+        assert not storing.done()
+        folder.may_sync.set()
+    market.submit([third])
+    assert market.status().last_batch == third.number
 
 
 def test_the_disk_works_while_the_engine_does_and_nothing_changes(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
-    one, other = a_market(Folder(tmp_path / "one")), a_market(Folder(tmp_path / "other"))
+    one = a_market(Folder(tmp_path / "one"), segment_bytes=8_000)
+    other = a_market(Folder(tmp_path / "other"))
     batches = list(flow_batches(6, 200))
-    with ThreadPoolExecutor(1) as disk:
-        begun = [disk.submit(one.finish, one.begin([batch])) for batch in batches]
+    with ThreadPoolExecutor(1) as disk, ThreadPoolExecutor(1) as engine:
+        taken = [one.begin([batch]) for batch in batches[:1]]
+        begun = []
+        for batch in batches[1:]:
+            taken.append(one.begin([batch]))
+            disk.submit(one.store, taken[-2])
+            begun.append(engine.submit(one.finish, taken[-2]))
+        begun.append(engine.submit(one.finish, taken[-1]))
         found = [outcome for each in begun for outcome in each.result()]
     assert found == [outcome for batch in batches for outcome in other.submit([batch])]
     assert list(one.events_after(0)) == list(other.events_after(0))
+    again = a_market(Folder(tmp_path / "one"), epoch=2)
+    assert again.state_hash() == other.state_hash()
 
 
 class FullDisk(Folder):
-    """Takes a number of appends, then has no space left."""
+    """Takes a number of appends, then has no space left: a header, then two a batch."""
 
-    appends = 2
+    def __init__(self, path: Path, appends: int) -> None:
+        super().__init__(path)
+        self.appends = appends
 
     def append(self, descriptor: int, parts: Sequence[Buffer]) -> None:
         self.appends -= 1
@@ -271,18 +335,51 @@ class FullDisk(Folder):
         super().append(descriptor, parts)
 
 
-def test_after_a_full_disk_nothing_is_taken_and_a_restart_goes_on(tmp_path: Path) -> None:
-    market = a_market(FullDisk(tmp_path))
+@pytest.mark.parametrize(("appends", "known"), [(3, 1), (4, 2)], ids=["commands", "events"])
+def test_after_a_full_disk_nothing_is_taken_and_a_restart_goes_on(
+    tmp_path: Path, appends: int, known: int
+) -> None:
+    market = a_market(FullDisk(tmp_path, appends))
     batches = list(flow_batches(2, 5))
     market.submit(batches[:1])
     with pytest.raises(JournalError, match="No space left"):
         market.submit(batches[1:2])
-    with pytest.raises(JournalError, match="JOURNAL_FAILED"):
-        market.submit(batches[1:2])
+    for again in (batches[1:2], batches[:1]):
+        with pytest.raises(JournalError, match="JOURNAL_FAILED"):
+            market.submit(again)
     reports: list[str] = []
-    again = a_market(Folder(tmp_path), epoch=2, reports=reports)
+    restarted = a_market(Folder(tmp_path), epoch=2, reports=reports)
     assert len(reports) == 1
-    assert [outcome.is_duplicate for outcome in again.submit(batches[:3])] == [True, False, False]
+    outcomes = restarted.submit(batches[:3])
+    assert [outcome.is_duplicate for outcome in outcomes] == [at < known for at in range(3)]
+
+
+class Breaking(Engine):
+    """Breaks down once, inside a batch."""
+
+    is_broken = False
+
+    def apply(self, commands: Buffer, time_ns: int) -> memoryview:
+        if self.is_broken:
+            self.is_broken = False
+            raise MemoryError
+        return super().apply(commands, time_ns)
+
+
+def test_a_batch_that_an_engine_broke_down_in_is_never_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.recovery.Engine", Breaking)
+    market = a_market(Folder(tmp_path))
+    batches = list(flow_batches(2, 5))
+    market.submit(batches[:1])
+    monkeypatch.setattr(Breaking, "is_broken", True)
+    with pytest.raises(MemoryError):
+        market.submit(batches[1:2])
+    monkeypatch.setattr(Breaking, "is_broken", False)
+    with pytest.raises(JournalError, match="JOURNAL_FAILED"):
+        market.submit(batches[2:3])
+    assert a_market(Folder(tmp_path), epoch=2).status().last_batch == 2
 
 
 def test_a_snapshot_holds_every_order_at_its_position(market: Market) -> None:

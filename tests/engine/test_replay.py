@@ -9,7 +9,9 @@ from svc.engine import recovery
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
 from svc.engine.frames import HEADER_BYTES, NO_DIGEST
+from svc.engine.journal import Batch
 from svc.engine.journal_reader import JournalError
+from svc.engine.market import Market
 from svc.engine.recovery import recover
 from svc.engine.replay import Replay
 from svc.kit.clock import FakeClock
@@ -24,12 +26,24 @@ def write_journal(path: Path, seed: int) -> None:
     for epoch in range(1, 4):
         market = a_market(Folder(path), clock, epoch=epoch, segment_bytes=20_000)
         for _ in range(len(batches) // 3):
-            market.submit([batches.pop(0) for _ in range(draw.randint(1, 3)) if batches])
+            submit_in_any_order(market, batches, draw)
             clock.advance(draw.randint(0, SECOND_NS))
             market.advance()
         if draw.random() < 0.5:
             market.take_snapshot()
         market.close()
+
+
+def submit_in_any_order(market: Market, batches: list[Batch], draw: random.Random) -> None:
+    """Takes some of the batches: their events come behind them, or behind those of others."""
+    taken = []
+    for _ in range(draw.randint(1, 3)):
+        taken.append(market.begin([batches.pop(0) for _ in range(draw.randint(1, 2)) if batches]))
+        market.store(taken[-1])
+        if draw.random() < 0.3:
+            market.finish(taken.pop(0))
+    for each in taken:
+        market.finish(each)
 
 
 def damage(path: Path, draw: random.Random) -> None:
@@ -94,15 +108,21 @@ def test_both_ways_of_reading_find_the_same_and_refuse_the_same(
     assert 8 < refused < 56
 
 
-def test_a_whole_segment_is_replayed_in_one_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [0, 1, 7])
+def test_a_whole_segment_is_replayed_in_one_go(tmp_path: Path, ahead: int) -> None:
     market = a_market(Folder(tmp_path))
+    taken = []
     for batch in flow_batches(3, 40):
-        market.submit([batch])
+        taken.append(market.begin([batch]))
+        market.store(taken[-1])
+        if len(taken) > ahead:
+            market.finish(taken.pop(0))
     market.close()
     (file,) = tmp_path.glob("*.journal")
     segment = file.read_bytes()
     replay = Replay(Engine(), 0, NO_DIGEST)
     assert replay.forward(segment, HEADER_BYTES, len(segment)) == len(segment)
+    assert replay.compared == len(segment)
     status = market.status()
     assert (replay.last_batch, replay.last_digest) == (status.last_batch, status.last_digest)
     assert replay.engine.running_hash == status.position.running_hash

@@ -216,7 +216,7 @@ def test_a_snapshot_of_another_format_says_what_it_has_and_what_is_known(tmp_pat
         altered(file, lambda content: content.__setitem__(slice(8, 12), (77).to_bytes(4, "little")))
     recovered, reports = found(tmp_path)
     assert len(reports) == 2
-    assert "SNAPSHOT_VERSION: it has format 77, this engine knows " in reports[0]
+    assert "SNAPSHOT_VERSION: it has format 77, this engine reads " in reports[0]
     assert recovered.covered.segment == 0
 
 
