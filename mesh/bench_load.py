@@ -35,14 +35,23 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     latencies_ns: list[int] = field(default_factory=list)
 
-    def count(self, item: order_pb2.OrderItem, reason: str) -> None:
-        """Count one answered item; an empty reason means it was taken."""
+    def count(self, item: order_pb2.OrderItem, result: order_pb2.OrderItemResult) -> bool:
+        """Count one answered item; whether it is an order that was accepted."""
+        if result.HasField("error"):
+            self.refused[result.error.reason] += 1
+        elif item.HasField("cancel"):
+            self.cancels += 1
+        else:
+            self.accepted += 1
+            return True
+        return False
+
+    def count_order(self, reason: str) -> None:
+        """Count one answered order; an empty reason means that it was accepted."""
         if reason:
             self.refused[reason] += 1
-        elif item.HasField("create"):
-            self.accepted += 1
         else:
-            self.cancels += 1
+            self.accepted += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,8 @@ async def lists(edge: Edge, accounts: Sequence[Account], end_ns: int, tally: Tal
             )
             tally.latencies_ns.append(time.monotonic_ns() - started_ns)
             for item, result in zip(items, answer.results, strict=True):
-                tally.count(item, result.error.reason)
-            account.flow.accepted(answer.results)
+                if tally.count(item, result):
+                    account.flow.accepted(result.order_id)
 
     await asyncio.gather(*(one(accounts[at::16]) for at in range(16)))
 
@@ -113,8 +122,8 @@ async def _one_stream(
     async for answer in stub.StreamOrders(requests(), metadata=account.metadata):
         item, started_ns = sent.get_nowait()
         tally.latencies_ns.append(time.monotonic_ns() - started_ns)
-        tally.count(item, answer.result.error.reason)
-        account.flow.accepted([answer.result])
+        if tally.count(item, answer.result):
+            account.flow.accepted(answer.result.order_id)
 
 
 async def unary(edge: Edge, accounts: Sequence[Account], end_ns: int, tally: Tally) -> None:
@@ -169,7 +178,7 @@ async def _singles(
         started_ns = time.monotonic_ns()
         reason = await send(account, order)
         tally.latencies_ns.append(time.monotonic_ns() - started_ns)
-        tally.count(order_pb2.OrderItem(create=order), reason)
+        tally.count_order(reason)
 
 
 LOADS: dict[str, Load] = {"lists": lists, "stream": stream, "unary": unary, "rest": rest}

@@ -39,7 +39,7 @@ class FlowMarket:
 
 
 class OrderFlow:
-    """Items of one account. Call `accepted` with the ids that creates were given.
+    """Items of one account. Call `accepted` with the id that a create was given.
 
     Orders can be made ahead by `prepare`, so that the load's own work does not slow what it
     measures; it changes none of them.
@@ -49,7 +49,7 @@ class OrderFlow:
         self._random = random.Random(seed)  # noqa: S311 - a load has no secrets
         self._turns = random.Random(f"turns {seed}")  # noqa: S311 - orders must not depend on it
         self._markets = list(markets)
-        self._prepared: deque[order_pb2.CreateOrderRequest] = deque()
+        self._prepared: deque[order_pb2.OrderItem] = deque()
         self._mine: deque[str] = deque(maxlen=_REMEMBERED)
         self._keys = 0
         self._seed = seed
@@ -57,7 +57,7 @@ class OrderFlow:
     def prepare(self, count: int) -> None:
         """Have this many orders ready."""
         while len(self._prepared) < count:
-            self._prepared.append(self._made())
+            self._prepared.append(order_pb2.OrderItem(create=self._made()))
 
     def items(self, count: int) -> list[order_pb2.OrderItem]:
         """The next items."""
@@ -65,7 +65,7 @@ class OrderFlow:
 
     def create(self) -> order_pb2.CreateOrderRequest:
         """The next item, where only orders can be sent."""
-        return self._prepared.popleft() if self._prepared else self._made()
+        return self._prepared.popleft().create if self._prepared else self._made()
 
     def _made(self) -> order_pb2.CreateOrderRequest:
         pick = self._random.random()
@@ -89,14 +89,14 @@ class OrderFlow:
         order.price = format_units(market.price_ticks + distance, market.price_scale)
         return order
 
-    def accepted(self, results: Sequence[order_pb2.OrderItemResult]) -> None:
-        """Remember orders that may be canceled later."""
-        for result in results:
-            if result.order_id and not result.HasField("error"):
-                self._mine.append(result.order_id)
+    def accepted(self, order_id: str) -> None:
+        """Remember an order that may be canceled later."""
+        self._mine.append(order_id)
 
     def _item(self) -> order_pb2.OrderItem:
         if self._mine and self._turns.random() < _CANCEL:
             order_id = self._mine.pop()
             return order_pb2.OrderItem(cancel=order_pb2.CancelOrderRequest(order_id=order_id))
-        return order_pb2.OrderItem(create=self.create())
+        if self._prepared:
+            return self._prepared.popleft()
+        return order_pb2.OrderItem(create=self._made())
