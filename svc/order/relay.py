@@ -170,7 +170,7 @@ class Relay:
                 window.made_ns.append((row.number, row.created_ns))
                 window.sent_number = row.number
                 await call.write(engine_pb2.SubmitRequest(batch=batch))
-            if not rows:
+            if not rows or window.sent_number >= self._market.outbox_number:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._market.appended.wait()
