@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import grpc
 
@@ -35,6 +35,9 @@ _LONGEST_PAUSE_S = 0.500
 _CLOSE_GRACE_S = DEFAULT_TIMEOUT_S  # for calls that are open when the channel goes elsewhere
 
 _MAYBE_REPEATED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.FAILED_PRECONDITION)
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -74,6 +77,19 @@ def method_in_bytes(channel: grpc.aio.Channel, path: str) -> BytesMethod:
         path, request_serializer=bytes, response_deserializer=bytes
     )
     return method
+
+
+def parsing(
+    method: grpc.aio.UnaryStreamMultiCallable[Q, Any], parse: Callable[[bytes], R]
+) -> grpc.aio.UnaryStreamMultiCallable[Q, R]:
+    """A method of a stub on a ClientChannel, its replies read by ``parse`` from their bytes.
+
+    What ``parse`` raises its reader gets, and the call is over.
+    """
+    made: object = method
+    assert isinstance(made, _Streaming), "a stub's own method over a ClientChannel"
+    made = _Streaming(made.channel, made.attempts.replying_bytes(), parse)
+    return cast("grpc.aio.UnaryStreamMultiCallable[Q, R]", made)
 
 
 class ClientChannel(grpc.aio.Channel):
@@ -232,6 +248,10 @@ class _Attempts:
         self._transport: grpc.aio.Channel | None = None
         self._method: Any = None
 
+    def replying_bytes(self) -> _Attempts:
+        """The same method, its replies as they are on the wire."""
+        return _Attempts(self._channel, self._shape, self._path, self._serialize, bytes)
+
     def begin(self, request: Any, options: Mapping[str, Any]) -> tuple[Any, grpc.aio.Channel]:
         """The call, and the connection it goes over."""
         transport = self._channel.transport
@@ -247,11 +267,20 @@ class _Attempts:
 
 
 class _Streaming:
-    """A method with a stream on either side, ready to be called."""
+    """A method with a stream on either side, ready to be called.
 
-    def __init__(self, channel: ClientChannel, attempts: _Attempts) -> None:
-        self._channel = channel
-        self._attempts = attempts
+    A parser that is not the transport's runs here: gRPC logs what one raises and goes on.
+    """
+
+    def __init__(
+        self,
+        channel: ClientChannel,
+        attempts: _Attempts,
+        parse: Callable[[bytes], Any] | None = None,
+    ) -> None:
+        self.channel = channel
+        self.attempts = attempts
+        self._parse = parse
 
     def __call__(
         self,
@@ -264,17 +293,24 @@ class _Streaming:
         left = remaining_s()
         if left is not None:
             timeout = left if timeout is None else min(timeout, left)
-        options |= {"timeout": timeout, "metadata": self._channel.outgoing(metadata)}
-        return _StreamCall(self._channel, *self._attempts.begin(request, options))
+        options |= {"timeout": timeout, "metadata": self.channel.outgoing(metadata)}
+        return _StreamCall(self.channel, *self.attempts.begin(request, options), self._parse)
 
 
 class _StreamCall:
     """The call object of grpc.aio, watched for NOT_LEADER so that the next call goes elsewhere."""
 
-    def __init__(self, channel: ClientChannel, call: Any, used: grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        channel: ClientChannel,
+        call: Any,
+        used: grpc.aio.Channel,
+        parse: Callable[[bytes], Any] | None,
+    ) -> None:
         self._channel = channel
         self._call = call
         self._used = used
+        self._parse = parse
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -285,9 +321,16 @@ class _StreamCall:
     async def read(self) -> Any:
         """See grpc.aio.UnaryStreamCall."""
         try:
-            return await self._call.read()
+            reply = await self._call.read()
         except grpc.aio.AioRpcError as error:
             self._channel.learn(error, self._used)
+            raise
+        if self._parse is None or reply is grpc.aio.EOF:
+            return reply
+        try:
+            return self._parse(reply)
+        except Exception:
+            self._call.cancel()
             raise
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -302,8 +345,9 @@ class _StreamCall:
 
     async def _replies(self) -> AsyncIterator[Any]:
         try:
+            parse = self._parse
             async for reply in self._call:
-                yield reply
+                yield reply if parse is None else parse(reply)
         except grpc.aio.AioRpcError as error:
             self._channel.learn(error, self._used)
             raise

@@ -12,18 +12,21 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import grpc
-from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
-from wallet.v1 import wallet_pb2_grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc
+from google.protobuf.message import DecodeError
 
 from svc.kit import ids
+from svc.kit.client import BytesMethod, parsing
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
+from svc.kit.market_events import EventBatch, parse_response
 from svc.kit.patience import Patience
 from svc.order import apply_store, events, store
-from svc.order.applying import Applying, EventRow, Row, UnfitError
+from svc.order.applied import EventRow, UnfitError
+from svc.order.applying import Applying, Row
 from svc.order.averages import average_price
 from svc.order.catalog import Catalog
 from svc.order.events import LogBreakError, Piece
@@ -63,7 +66,7 @@ class Applier:
         session: Session,
         catalog: Catalog,
         engine: engine_pb2_grpc.EngineServiceAsyncStub,
-        wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
+        settle_trade: BytesMethod,
         clock: Clock,
         metrics: Metrics,
         log_orders: bool,
@@ -73,8 +76,8 @@ class Applier:
         self._lease = lease
         self._session = session
         self._catalog = catalog
-        self._engine = engine
-        self._wallet = wallet
+        self._stream_events = parsing(engine.StreamEvents, parse_response)
+        self._settle_trade = settle_trade
         self._clock = clock
         self._metrics = metrics
         self._log_orders = log_orders
@@ -104,7 +107,7 @@ class Applier:
             await asyncio.sleep(self._patience.failed("the engine ended the stream"))
         except StoppedError as error:
             await self._stop(error)
-        except (UnfitError, LogBreakError) as error:
+        except (UnfitError, LogBreakError, DecodeError) as error:
             await self._stop(StoppedError(StopKind.EVENT, "EVENT_NOT_APPLICABLE", str(error)))
         except grpc.aio.AioRpcError as error:
             await asyncio.sleep(self._patience.failed(str(from_rpc(error))))
@@ -125,7 +128,7 @@ class Applier:
 
     async def _follow(self, position: Position) -> None:
         """Reads, settles and applies at the same time, each a bounded way ahead of the next."""
-        arrived = asyncio.Queue[records_pb2.EventBatch](MOST_BATCHES_AHEAD)
+        arrived = asyncio.Queue[EventBatch](MOST_BATCHES_AHEAD)
         settled = asyncio.Queue[tuple[Piece, int]](1)
         stages = (
             self._read(position, arrived),
@@ -147,15 +150,13 @@ class Applier:
         await self._lease.lost.wait()
         raise LeaseLost(f"applier-{self._market.id}", self._lease.epoch, "another holder applies")
 
-    async def _read(
-        self, position: Position, arrived: asyncio.Queue[records_pb2.EventBatch]
-    ) -> None:
+    async def _read(self, position: Position, arrived: asyncio.Queue[EventBatch]) -> None:
         after = events.position_message(position)
         request = engine_pb2.StreamEventsRequest(market=self._market.id, after=after)
         try:
-            async for response in self._engine.StreamEvents(request):
-                if response.HasField("batch"):
-                    await arrived.put(response.batch)
+            async for response in self._stream_events(request):
+                if isinstance(response, EventBatch):
+                    await arrived.put(response)
                 elif response.heartbeat.position.sequence == self._market.applied.sequence:
                     self._patience.worked()
         except grpc.aio.AioRpcError as error:
@@ -164,7 +165,7 @@ class Applier:
     async def _settle(
         self,
         position: Position,
-        arrived: asyncio.Queue[records_pb2.EventBatch],
+        arrived: asyncio.Queue[EventBatch],
         settled: asyncio.Queue[tuple[Piece, int]],
     ) -> None:
         while True:
@@ -183,7 +184,7 @@ class Applier:
 
     async def _settle_piece(self, piece: Piece) -> None:
         try:
-            await self._wallet.SettleTrade(piece.settling, timeout=_SETTLE_TIMEOUT_S)
+            await self._settle_trade(piece.settling, timeout=_SETTLE_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise stop_or_same(error) from error
 

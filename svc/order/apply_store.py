@@ -11,7 +11,8 @@ from datetime import datetime
 
 import asyncpg
 
-from svc.order.applying import EventRow, Row, TradeRow
+from svc.order.applied import EventRow, TradeRow
+from svc.order.applying import Row
 from svc.order.lifecycle import status_of
 
 _LOAD = """
@@ -82,21 +83,7 @@ async def update(
     conn: asyncpg.Connection, rows: Sequence[Row], averages: Sequence[str | None], now: datetime
 ) -> None:
     """Orders as they are now, each with its average price; those that ended are no longer open."""
-    changes = [
-        (
-            row.id,
-            row.instrument_id,
-            row.status,
-            row.filled_lots,
-            row.remaining_lots,
-            str(row.filled_tick_lots),
-            average,
-            row.reason,
-            row.sequence,
-            row.events,
-        )
-        for row, average in zip(rows, averages, strict=True)
-    ]
+    changes = [row.change(average) for row, average in zip(rows, averages, strict=True)]
     updated = await conn.execute(_UPDATE, now, changes)
     assert updated == f"UPDATE {len(rows)}", "an instrument has its row before it has orders"
     ended = [row for row in rows if row.ended]

@@ -38,6 +38,7 @@ from svc.topology import MARKET
 
 _PRE_TRADE_CHECK = "/risk.v1.RiskService/PreTradeCheck"
 _LOCK_FUNDS = "/wallet.v1.WalletService/LockFunds"
+_SETTLE_TRADE = "/wallet.v1.WalletService/SettleTrade"
 
 
 def create(runtime: Runtime) -> Service:
@@ -162,7 +163,7 @@ class OrderService:
             session=Session(self._runtime.database),
             catalog=self._catalog,
             engine=self._engine,
-            wallet=self._wallet,
+            settle_trade=method_in_bytes(self._runtime.channel("wallet"), _SETTLE_TRADE),
             clock=self._runtime.clock,
             metrics=self._metrics,
             log_orders=self._settings.log_level == "debug",

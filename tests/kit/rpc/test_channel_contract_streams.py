@@ -13,7 +13,9 @@ from typing import Any
 import grpc
 import pytest
 from engine.v1 import engine_pb2
+from google.protobuf.message import DecodeError
 
+from svc.kit.client import parsing
 from svc.kit.errors import failed_precondition
 from tests.kit.rpc.messages import (
     EVENTS,
@@ -407,3 +409,51 @@ async def test_an_abort_in_a_stream_passes_as_it_is(wire: Wire) -> None:
     stream = wire.engine().StreamEvents(EVENTS)
     await stream.read()
     assert await outcome(stream.read()) == Outcome(StatusCode.OUT_OF_RANGE, "not kept", ())
+
+
+async def test_a_reader_of_its_own_gets_the_bytes_of_each_reply(wire: Wire) -> None:
+    async def handle(request: Any, _context: Any) -> AsyncIterator[Any]:
+        for number in range(request.market + 2):
+            yield event(number=number)
+
+    wire.handlers.events = handle
+    follow = parsing(wire.engine().StreamEvents, lambda payload: ("read", payload))
+    sent = [("read", event(number=number).SerializeToString()) for number in range(3)]
+    assert [reply async for reply in follow(EVENTS)] == sent
+    stream = follow(EVENTS)
+    assert [await stream.read() for _ in range(4)] == [*sent, grpc.aio.EOF]
+
+
+async def test_what_a_reader_of_its_own_raises_ends_the_call(wire: Wire) -> None:
+    ended = asyncio.Event()
+
+    async def handle(_request: Any, _context: Any) -> AsyncIterator[Any]:
+        try:
+            yield event()
+            await forever()
+        finally:
+            ended.set()
+
+    def refuse(payload: bytes) -> None:
+        raise DecodeError(f"{len(payload)} bytes")
+
+    wire.handlers.events = handle
+    with pytest.raises(DecodeError):
+        await parsing(wire.engine().StreamEvents, refuse)(EVENTS).read()
+    await ended.wait()
+    ended.clear()
+    with pytest.raises(DecodeError):
+        async for _ in parsing(wire.engine().StreamEvents, refuse)(EVENTS):
+            pass
+    await ended.wait()
+
+
+async def test_errors_reach_a_reader_of_its_own_as_any_other(wire: Wire) -> None:
+    async def handle(_request: Any, _context: Any) -> AsyncIterator[Any]:
+        yield event()
+        raise failed_precondition("LOG_FOREIGN", "another log", log="b")
+
+    wire.handlers.events = handle
+    stream = parsing(wire.engine().StreamEvents, bytes)(EVENTS)
+    await stream.read()
+    assert (await outcome(stream.read())).reason == "LOG_FOREIGN"

@@ -1,8 +1,4 @@
-"""Events of the log as orders and the wallet need them.
-
-Keeps: what is read is a contiguous piece of one log, from the position it begins at; every trade,
-replace and release in it has its effect, in order, and nothing else has one.
-"""
+"""svc/order/events.pyx in plain Python, over protobuf's messages: what it must agree with."""
 
 from __future__ import annotations
 
@@ -13,10 +9,12 @@ from engine.v1 import records_pb2
 from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2
 
-from svc.order.applying import OrderEvent, TradeEvent, UnfitError
+from svc.order.applied import UnfitError
+from svc.order.events import LogBreakError
 from svc.order.instrument import MarketState
 from svc.order.lifecycle import Cause
 from svc.order.market import Position
+from tests.order.reference_applying import OrderEvent, TradeEvent
 
 _SELL = trading_pb2.Side.SELL
 _REASONS = {
@@ -26,10 +24,6 @@ _REASONS = {
 
 # A named tuple's own constructor costs half as much again as this, which is all it does.
 _new = tuple.__new__
-
-
-class LogBreakError(Exception):
-    """A batch does not continue the log at the position: lost, doubled, or of another log."""
 
 
 @dataclass(slots=True)

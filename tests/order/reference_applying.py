@@ -1,33 +1,17 @@
-"""What events do to orders: states, fills, average prices, events and trades to be written.
-
-Owns the applying of a market's events onto the rows of its orders. Keeps: an event that does not
-fit its order raises UnfitError and changes nothing that is written, for only what went through
-whole is. Pure: events and rows come in, rows to write go out.
-"""
+"""svc/order/applying.pyx in plain Python: what it must agree with."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from svc.order import lifecycle
+from svc.order.applied import EventRow, Tally, TradeRow, UnfitError
+from svc.order.applying import TRADE_NUMBER_BITS
 from svc.order.lifecycle import Cause, EventType, NotApplicableError, Status
 from svc.order.terms import Side
 from svc.wallet import money
-
-TRADE_NUMBER_BITS = 40
-"""A trade id is market << 40 | trade number."""
-
-
-class UnfitError(Exception):
-    """An event that cannot be applied to the orders as they are."""
-
-    def __init__(self, sequence: int, text: str) -> None:
-        """`sequence` is that of the event."""
-        self.sequence = sequence
-        super().__init__(f"event {sequence}: {text}")
 
 
 @dataclass(slots=True)
@@ -97,48 +81,6 @@ class OrderEvent(NamedTuple):
     reason: str
     price_ticks: int = 0
     cap_ticks: int = 0
-
-
-class EventRow(NamedTuple):
-    """A row of order_events. Without a fill `lots` and the rest of the trade are 0."""
-
-    order_id: int
-    number: int
-    account_id: int
-    instrument_id: int
-    event_type: int
-    previous: int
-    status: int
-    lots: int
-    price_ticks: int
-    trade_id: int
-    reason: str | None
-    sequence: int
-
-
-class TradeRow(NamedTuple):
-    """A row of trades: one side. The fee is in ledger units, as text for it may be any size."""
-
-    account_id: int
-    time_us: int
-    trade_id: int
-    side: int
-    order_id: int
-    instrument_id: int
-    price_ticks: int
-    lots: int
-    fee_units: str
-    maker: bool
-    sequence: int
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the figures count."""
-
-    filled: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    canceled: int = 0
 
 
 _EVENT_TYPES = {

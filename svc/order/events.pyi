@@ -1,0 +1,33 @@
+from collections.abc import Callable, Iterable
+
+from trading.v1 import trading_pb2
+
+from svc.kit.market_events import Event, EventBatch
+from svc.order.instrument import MarketState
+from svc.order.market import Position
+
+class LogBreakError(Exception): ...
+
+class Piece:
+    @property
+    def after(self) -> Position: ...
+    @property
+    def to(self) -> Position: ...
+    @property
+    def settling(self) -> bytes: ...
+    @property
+    def events(self) -> list[Event]: ...
+    @property
+    def order_ids(self) -> set[int]: ...
+    @property
+    def states(self) -> dict[int, MarketState]: ...
+    @property
+    def price_ranges(self) -> dict[int, tuple[int, int]]: ...
+
+def read(
+    batches: Iterable[EventBatch],
+    after: Position,
+    market: int,
+    is_perpetual: Callable[[int], bool],
+) -> Piece: ...
+def position_message(position: Position) -> trading_pb2.LogPosition: ...
