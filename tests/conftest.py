@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mesh.embedded import Postgres, Valkey
 
@@ -27,6 +28,10 @@ NewDatabase = Callable[[], str]
 def pytest_configure() -> None:
     """Let SIGTERM (a time limit) end the run as Ctrl-C does: the servers are stopped first."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # How long an example takes is the machine's business, and no test's.
+    patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("patient", patient)
+    settings.load_profile("patient")
 
 
 def _absent(reason: str) -> NoReturn:

@@ -10,15 +10,16 @@ from cpython.bytes cimport (
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
 
 from svc.kit.ids cimport UUID_CHARS, write_uuid
 from svc.kit.wire cimport (
     LENGTH, Span, put_bytes, put_number, put_signed, take_inside, take_varint
 )
-from svc.order.asks cimport Create, Terms
+from svc.order.admission cimport notional_units
+from svc.order.asks cimport Cancel, Create, Key, Terms
 
 from svc.kit.errors import DomainError
-from svc.order import admission
 from svc.order.terms import Side
 from svc.order.wire import error_result
 
@@ -29,6 +30,8 @@ cdef enum:
     NEW_ORDER = 1
     CANCEL_ORDER = 2
     COMMANDS = 4
+    DIGEST_BYTES = 16
+    CLAIM_BYTES = 24
 
 cdef int BUY = Side.BUY
 
@@ -85,9 +88,7 @@ def checks(list creates not None):
         lots = terms.lots
         if lots == 0:
             lots = create.budget_tick_lots // max(create.reference_ticks, 1)
-        notional = _digits(
-            admission.notional_units(terms, create.cap_ticks, create.reference_ticks)
-        )
+        notional = _digits(notional_units(terms, create.cap_ticks, create.reference_ticks))
         out = put_number(item, 1, <uint64_t>create.account_id)
         out = put_number(out, 2, <uint64_t>terms.instrument.id)
         out = put_number(out, 3, terms.side)
@@ -172,6 +173,7 @@ cdef class CommandBatch:
 
     cdef _Growing _commands
     cdef readonly int count
+    cdef readonly int orders  # of the commands, those that bring one
 
     def __cinit__(self):
         self._commands = _Growing.__new__(_Growing)
@@ -200,6 +202,7 @@ cdef class CommandBatch:
         if terms.price_ticks:
             out = put_number(out, 19, <uint64_t>terms.expires_at_unix_ns)
         self._add(NEW_ORDER, order, out - order)
+        self.orders += 1
 
     def add_cancel(self, int64_t order_id, int64_t account_id, int64_t instrument_id):
         """The command that cancels an order."""
@@ -220,6 +223,33 @@ cdef class CommandBatch:
         self._commands.add(COMMANDS, command, end - command)
         self.count += 1
         return 0
+
+
+def claims(list asks not None):
+    """What the cache is asked for asks with keys: their names, and an order id and digest each.
+
+    The digest of a key has 16 bytes, the order id before it 8, the highest first.
+    """
+    cdef list names = []
+    cdef bytearray values = bytearray(len(asks) * CLAIM_BYTES)
+    cdef uint8_t *out = <uint8_t *><char *>values
+    cdef Key key
+    cdef int64_t account_id, order_id
+    cdef int byte
+    for ask in asks:
+        if isinstance(ask, Create):
+            key = (<Create>ask).key
+            account_id, order_id = (<Create>ask).account_id, (<Create>ask).order_id
+        else:
+            key = (<Cancel?>ask).key
+            account_id, order_id = (<Cancel>ask).account_id, (<Cancel>ask).order_id
+        assert key is not None and len(key.digest) == DIGEST_BYTES, "only keys are claimed"
+        names.append(f"order:idem:{account_id}:{key.text}")
+        for byte in range(8):
+            out[byte] = <uint8_t>(<uint64_t>order_id >> (56 - 8 * byte))
+        memcpy(out + 8, PyBytes_AS_STRING(key.digest), DIGEST_BYTES)
+        out += CLAIM_BYTES
+    return names, bytes(values)
 
 
 def results(list decided not None):

@@ -197,25 +197,18 @@ class Intake:
         for ask in asks:
             if type(ask) is not Create or ask.result is not None:
                 continue
+            instrument = ask.terms.instrument
+            market = self._markets[instrument.market]
+            ask.result = market.refusal()
+            if ask.result is not None:
+                continue
             try:
-                self._price(ask, now_ns)
+                admission.admit(ask, market.condition(instrument.id), now_ns)
             except DomainError as error:
                 ask.result = error
             else:
                 creates.append(ask)
         return creates
-
-    def _price(self, create: Create, now_ns: int) -> None:
-        terms = create.terms
-        market = self._markets[terms.instrument.market]
-        stopped = market.refusal()
-        if stopped is not None:
-            raise stopped
-        condition = market.condition(terms.instrument.id)
-        admission.check(terms, condition, now_ns)
-        create.reference_ticks = admission.reference_ticks(terms.instrument, condition)
-        create.cap_ticks = admission.cap_ticks(terms, create.reference_ticks)
-        create.budget_tick_lots = admission.budget_tick_lots(terms)
 
     async def _check_risk(self, creates: list[Create]) -> None:
         try:

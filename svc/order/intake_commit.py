@@ -42,6 +42,7 @@ MOST_ROUNDS = 8
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
+_NEW = int(Status.NEW)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLLISIONS = (
@@ -147,7 +148,9 @@ class Committer:
                 first = {cancel.order_id: (cancel, order) for cancel, order in reversed(new)}
                 await intake_store.request_cancels(conn, list(first.values()), now)
             batches = commands.batches()
-            attempt.parts = [Part(b.market, b.digest, commands.orders[b.market]) for b in batches]
+            attempt.parts = [
+                Part(b.market, b.digest, commands.of_market[b.market].orders) for b in batches
+            ]
             answered = [(ask, result) for ask, result in attempt.results if ask.key is not None]
             if not (attempt.creates or answered or batches):
                 return
@@ -222,7 +225,6 @@ class _Commands:
     """What goes to the log, by market, in the order of the asks."""
 
     of_market: dict[int, CommandBatch] = field(default_factory=dict)
-    orders: Counter[int] = field(default_factory=Counter)
     canceled: set[int] = field(default_factory=set)
 
     def batch(self, market: int) -> CommandBatch:
@@ -254,10 +256,8 @@ def _commands(asks: Sequence[Ask], named: Mapping[int, Named], attempt: Attempt)
 def _placed(create: Create, commands: _Commands) -> Result:
     if create.refusal is not None:
         return create.refusal
-    market = create.terms.instrument.market
-    commands.batch(market).add_new_order(create)
-    commands.orders[market] += 1
-    return Answer(create.order_id, Status.NEW)
+    commands.batch(create.terms.instrument.market).add_new_order(create)
+    return Answer(create.order_id, _NEW)
 
 
 def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Result:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from svc.kit.clock import Clock
 from svc.kit.log import get_logger
+from svc.order import encoding
+from svc.order.asks import Ask
 
 LIFE_S = 24 * 60 * 60
 TIMEOUT_S = 0.25
@@ -54,16 +56,6 @@ _AWAY = (RedisError, OSError, TimeoutError)
 _log = get_logger("order.keys")
 
 
-class Claim(NamedTuple):
-    """A key of an account, with the order id and digest of the call that wants it."""
-
-    account_id: int
-    key: str
-    order_id: int
-    digest: bytes
-    """16 bytes."""
-
-
 class _Script(Protocol):
     """A registered script: sent whole only when the server does not know it."""
 
@@ -79,15 +71,15 @@ class KeyCache:
         self._clock = clock
         self._away_until_ns = 0
 
-    async def claim(self, claims: Sequence[Claim]) -> list[tuple[int, bytes] | None] | None:
-        """For each claim None if it is the first, else (order id, digest) of the first.
+    async def claim(self, asks: list[Ask]) -> list[tuple[int, bytes] | None] | None:
+        """For each ask None if its key is new, else (order id, digest) of whose it is.
 
-        None for all of them while the cache is away.
+        Each has a key. None for all of them while the cache is away.
         """
-        answer = await self._call(self._claim, claims, LIFE_S)
+        answer = await self._call(self._claim, asks, LIFE_S)
         if answer is None:
             return None
-        known: list[tuple[int, bytes] | None] = [None] * len(claims)
+        known: list[tuple[int, bytes] | None] = [None] * len(asks)
         for place, held in zip(answer[::2], answer[1::2], strict=True):
             assert isinstance(place, int), "the script names keys by place"
             assert isinstance(held, bytes), "the script gives values as they were set"
@@ -95,18 +87,15 @@ class KeyCache:
             known[place - 1] = (order_id, digest)
         return known
 
-    async def forget(self, claims: Sequence[Claim]) -> None:
-        """Leaves the keys free again where they are still these calls'."""
-        await self._call(self._forget, claims)
+    async def forget(self, asks: list[Ask]) -> None:
+        """Leaves the keys free again where they are still these asks'."""
+        await self._call(self._forget, asks)
 
-    async def _call(
-        self, script: _Script, claims: Sequence[Claim], *more: int
-    ) -> list[object] | None:
+    async def _call(self, script: _Script, asks: list[Ask], *more: int) -> list[object] | None:
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._away_until_ns:
             return None
-        names = [f"order:idem:{claim.account_id}:{claim.key}" for claim in claims]
-        values = b"".join([_VALUE.pack(claim.order_id, claim.digest) for claim in claims])
+        names, values = encoding.claims(asks)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await script(names, (values, *more))

@@ -18,7 +18,7 @@ from svc.kit.log import get_logger
 from svc.order import intake_store
 from svc.order.asks import Answer, Ask, Create, Key
 from svc.order.intake_store import StoredAnswer
-from svc.order.key_cache import Claim, KeyCache
+from svc.order.key_cache import KeyCache
 from svc.order.lifecycle import Status
 from svc.order.session import Session
 from svc.order.wire import ORDER_ID
@@ -101,18 +101,18 @@ class Recall:
                 assert decided.key is not None, "it was found by its key"
                 same = decided.key.digest == ask.key.digest
                 ask.result = decided.result if same else key_reused(ask.key)
-        free = [_claim(ask) for ask in mine if ask.key is not None and not ask.key.answered]
+        free = [ask for ask in mine if ask.key is not None and not ask.key.answered]
         if free:
             await self._cache.forget(free)
 
-    async def _claim(self, asks: Sequence[Ask]) -> list[Ask]:
+    async def _claim(self, asks: list[Ask]) -> list[Ask]:
         """Claims the keys; the asks that the table may have an answer for."""
-        found = await self._cache.claim([_claim(ask) for ask in asks])
+        found = await self._cache.claim(asks)
         for ask in asks:
             assert ask.key is not None, "only keys are claimed"
             ask.key.claimed = True
         if found is None:
-            return list(asks)
+            return asks
         seen = []
         for ask, earlier in zip(asks, found, strict=True):
             if earlier is None or ask.key is None:
@@ -196,8 +196,3 @@ def _first_of_each_key(asks: Sequence[Ask]) -> dict[tuple[int, str], Ask]:
             if decided is not ask:
                 ask.key.first = decided
     return first
-
-
-def _claim(ask: Ask) -> Claim:
-    assert ask.key is not None, "only keys are claimed"
-    return Claim(ask.account_id, ask.key.text, ask.order_id, ask.key.digest)

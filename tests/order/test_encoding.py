@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from struct import pack
 
 import grpc
 import pytest
@@ -16,7 +17,7 @@ from wallet.v1 import wallet_pb2
 from svc.kit import ids
 from svc.kit.errors import DomainError
 from svc.order import encoding
-from svc.order.asks import Answer, Caller, Create, Result, Terms
+from svc.order.asks import Answer, Ask, Caller, Cancel, Create, Key, Result, Terms
 from svc.order.wire import error_result
 from tests.order.instruments import BTC_PERPETUAL, BTC_USDT
 from tests.order.plain_wire import add_check, add_lock, add_new_order
@@ -94,6 +95,35 @@ def test_commands_are_those_of_the_engines_contract_in_their_order(
             )
     assert batch.payload() == expected.SerializeToString()
     assert batch.count == len(commands)
+
+
+KEYS = st.builds(Key, st.text(min_size=1, max_size=5), st.binary(min_size=16, max_size=16))
+CALLERS = st.builds(Caller, POSITIVE, POSITIVE, st.just("api"), st.just("trace"), st.none())
+
+
+def numbered(create: Create, order_id: int) -> Create:
+    """The order with its id."""
+    create.order_id = order_id
+    return create
+
+
+CLAIMING = st.one_of(
+    st.builds(Cancel, CALLERS, st.one_of(st.just(0), POSITIVE), st.just("x"), KEYS),
+    st.builds(
+        lambda made, caller, key, order_id: numbered(Create(caller, made.terms, "", key), order_id),
+        any_create(),
+        CALLERS,
+        KEYS,
+        POSITIVE,
+    ),
+)
+
+
+@given(st.lists(CLAIMING, max_size=4))
+def test_a_key_is_claimed_for_its_account_with_order_id_and_digest(asks: list[Ask]) -> None:
+    named = [f"order:idem:{ask.account_id}:{ask.key.text}" for ask in asks if ask.key]
+    values = [pack(">q16s", ask.order_id, ask.key.digest) for ask in asks if ask.key]
+    assert encoding.claims(asks) == (named, b"".join(values))
 
 
 REFUSED = st.builds(

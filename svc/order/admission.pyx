@@ -1,3 +1,4 @@
+# cython: language_level=3, embedsignature=True
 """Whether an order may enter at this moment, and within which bounds it may trade.
 
 Owns the rules that depend on the state of the market, the reference price and the time. Keeps:
@@ -5,18 +6,19 @@ every order that passes carries a cap (buy) or floor (sell) fixed here, and ever
 room for the fee: a hold covers the fill. Pure.
 """
 
-from __future__ import annotations
+from libc.stdint cimport int64_t
+
+from svc.order.asks cimport Create, Terms
 
 from svc.kit import decimals
-from svc.kit.errors import DomainError, failed_precondition, invalid
-from svc.order.asks import Terms
-from svc.order.instrument import Condition, Instrument, MarketState
+from svc.kit.errors import failed_precondition, invalid
+from svc.order.instrument import MarketState
 from svc.order.terms import OrderType, Side, TimeInForce, notional_too_small
 from svc.wallet import money
 
 _BPS = 10_000
 
-_BUY, _MARKET = int(Side.BUY), int(OrderType.MARKET)
+cdef int BUY = Side.BUY, MARKET = OrderType.MARKET, TRADING = MarketState.TRADING
 _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
 _NOTHING_NEW = {
     MarketState.UNKNOWN: ("MARKET_NOT_OPEN", "is not open yet"),
@@ -26,13 +28,23 @@ _NOTHING_NEW = {
 }
 
 
-def check(terms: Terms, condition: Condition, now_unix_ns: int) -> None:
+def admit(Create create not None, condition, int64_t now_unix_ns):
+    """Fixes within which bounds an order trades. Raises what `check` and `cap_ticks` raise."""
+    cdef Terms terms = create.terms
+    check(terms, condition, now_unix_ns)
+    create.reference_ticks = reference_ticks(terms.instrument, condition)
+    create.cap_ticks = cap_ticks(terms, create.reference_ticks)
+    create.budget_tick_lots = budget_tick_lots(terms)
+
+
+cpdef check(Terms terms, condition, int64_t now_unix_ns):
     """Raises where the order may not enter now.
 
     FAILED_PRECONDITION with `symbol` and `state` for what the market's state does not let through,
     INVALID_ARGUMENT for a price out of its range or an expiry that has passed.
     """
-    if condition.state != MarketState.TRADING:
+    cdef int state = condition.state
+    if state != TRADING:
         _check_state(terms, condition.state)
     if terms.price_ticks:
         _check_price(terms, condition)
@@ -46,12 +58,12 @@ def check(terms: Terms, condition: Condition, now_unix_ns: int) -> None:
         )
 
 
-def reference_ticks(instrument: Instrument, condition: Condition) -> int:
+cpdef int64_t reference_ticks(instrument, condition) except? -1:
     """The last applied trade, else what operators have set, else 0: none."""
     return condition.last_price_ticks or instrument.reference_price_ticks
 
 
-def cap_ticks(terms: Terms, reference: int) -> int:
+cpdef cap_ticks(Terms terms, reference):
     """The price that no fill is worse than.
 
     A limit order's own; of a market order the reference, moved by the collar and rounded towards
@@ -63,12 +75,12 @@ def cap_ticks(terms: Terms, reference: int) -> int:
     instrument = terms.instrument
     if terms.lots and reference * terms.lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, reference)
-    if terms.side == _BUY:
+    if terms.side == BUY:
         return reference * (_BPS + instrument.collar_bps) // _BPS
     return max(1, -(-reference * (_BPS - instrument.collar_bps) // _BPS))
 
 
-def budget_tick_lots(terms: Terms) -> int:
+cpdef budget_tick_lots(Terms terms):
     """What a buy by amount may spend before fees, in tick x lots; 0 for orders without an amount.
 
     Cost and fee together never exceed the amount that is held.
@@ -80,7 +92,7 @@ def budget_tick_lots(terms: Terms) -> int:
     return money.budget(terms.quote_units, rate_ppm, instrument.quote_units_per_tick_lot)
 
 
-def notional_units(terms: Terms, cap: int, reference: int) -> int:
+cpdef notional_units(Terms terms, cap, reference):
     """What risk weighs, in ledger units of the quote asset.
 
     The amount of a buy by amount, else quantity x price: a market buy's at its cap, a market
@@ -88,11 +100,11 @@ def notional_units(terms: Terms, cap: int, reference: int) -> int:
     """
     if terms.quote_units:
         return terms.quote_units
-    price = reference if terms.type == _MARKET and terms.side != _BUY else cap
+    price = reference if terms.type == MARKET and terms.side != BUY else cap
     return price * terms.lots * terms.instrument.quote_units_per_tick_lot
 
 
-def _check_state(terms: Terms, state: MarketState) -> None:
+def _check_state(Terms terms, state):
     if state in _NOTHING_NEW:
         reason, is_so = _NOTHING_NEW[state]
         raise _refused(reason, terms.instrument, state, f"{is_so}.")
@@ -105,15 +117,15 @@ def _check_state(terms: Terms, state: MarketState) -> None:
         raise _refused("MARKET_AUCTION", terms.instrument, state, message)
 
 
-def _refused(reason: str, instrument: Instrument, state: MarketState, text: str) -> DomainError:
+def _refused(reason, instrument, state, text):
     message = f"{instrument.symbol} {text}"
     return failed_precondition(reason, message, symbol=instrument.symbol, state=state.name)
 
 
-def _check_price(terms: Terms, condition: Condition) -> None:
-    low, high = condition.min_price_ticks, condition.max_price_ticks
+cdef int _check_price(Terms terms, condition) except -1:
+    cdef int64_t low = condition.min_price_ticks, high = condition.max_price_ticks
     if low <= terms.price_ticks <= high:
-        return
+        return 0
     tick = terms.instrument.tick
     lowest, highest = decimals.format_steps(low, tick), decimals.format_steps(high, tick)
     price = decimals.format_steps(terms.price_ticks, tick)
