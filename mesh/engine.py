@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import grpc
 from engine.v1 import engine_pb2, engine_pb2_grpc
+from order.v1 import order_pb2, order_pb2_grpc
 
 from mesh.operator import ask, show_json
 from mesh.options import home_option
@@ -94,6 +95,39 @@ def statistics(home: Path) -> None:
         return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
 
     show_json(ask(home, "engine", work))
+
+
+@command.command("begin-version", epilog="\b\nExample:\n  mesh engine begin-version 2 --yes")
+@click.argument("version", type=click.IntRange(2))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@home_option
+def begin_version(version: int, yes: bool, home: Path) -> None:  # noqa: FBT001
+    """Begin semantic VERSION of the market's rules: the engine that runs ends behind it.
+
+    Orders that are accepted meanwhile wait for an engine that has that version.
+    """
+
+    async def known(channel: grpc.aio.Channel) -> engine_pb2.GetStatisticsResponse:
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
+        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
+
+    async def work(channel: grpc.aio.Channel) -> order_pb2.BeginVersionResponse:
+        stub = order_pb2_grpc.MarketCommandServiceStub(channel)
+        request = order_pb2.BeginVersionRequest(market=MARKET, semantic_version=version)
+        return await stub.BeginVersion(request)
+
+    holds = ask(home, "engine", known).semantic_version
+    if version <= holds:
+        raise click.ClickException(
+            f"version {holds} holds already; one above it can be begun, not {version}"
+        )
+    if not yes:
+        click.confirm(
+            f"The engine has version {holds} and ends behind the command; nothing is matched until "
+            f"one that has version {version} is started. Begin version {version}?",
+            abort=True,
+        )
+    show_json(ask(home, "order", work))
 
 
 def _write(path: Path, parts: list[bytes]) -> None:

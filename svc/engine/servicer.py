@@ -16,6 +16,7 @@ from svc.engine.feed import last_sequence, without_orders
 from svc.engine.journal import Batch
 from svc.engine.live_orders import live_orders
 from svc.engine.market import Outcome, Position
+from svc.engine.records import SEMANTIC_VERSION
 from svc.engine.snapshot import Covered
 from svc.engine.writer import MarketWriter
 from svc.kit.call import Context
@@ -170,6 +171,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             segments=found.segments,
             unsaved_commands=status.unsaved_commands,
             covered=_cover(writer.log_id, status.covered),
+            semantic_version=SEMANTIC_VERSION,
         )
 
     async def _submit_one(

@@ -1,4 +1,4 @@
-"""Commands of the market itself: definitions and states of instruments, each once in the log.
+"""Commands of the market itself: definitions, states, versions of its rules; each once in the log.
 
 Keeps: a command is known by kind, id and version, and stands in the outbox exactly once, however
 often it is sent.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import asyncpg
 from engine.v1 import records_pb2
 from order.v1 import order_pb2
 
@@ -18,7 +19,7 @@ from svc.order import store, wire
 from svc.order.market import Market
 from svc.order.store import CommandKey
 
-_INSTRUMENT, _STATE = "instrument", "state"
+_INSTRUMENT, _STATE, _VERSION = "instrument", "state", "version"
 
 
 class MarketCommands:
@@ -36,14 +37,39 @@ class MarketCommands:
             new = await store.add_commands(conn, market.id, commands)
             if not new:
                 return 0
-            batch = records_pb2.CommandBatch(
-                commands=[command for key, command in commands.items() if key in new]
-            )
-            payload = batch.SerializeToString()
-            digest = wire.digest(payload)
-            number = await outbox.append(conn, market.id, payload, digest, len(new))
+            batch = [command for key, command in commands.items() if key in new]
+            number = await _append(conn, market, batch)
         market.committed(number, 0)
         return len(new)
+
+    async def begin_version(self, market: Market, version: int) -> bool:
+        """Commits the command that begins a semantic version, alone in its batch.
+
+        Whether it was new. Raises VERSION_BELOW when a later one was begun already: the engine
+        would refuse it, as an order that nobody placed.
+        """
+        database = await self._database()
+        async with database.transaction() as conn:
+            if not await store.add_commands(conn, market.id, [CommandKey(_VERSION, 0, version)]):
+                return False
+            highest = await store.highest_command(conn, market.id, _VERSION)
+            if highest > version:
+                raise invalid(
+                    "VERSION_BELOW",
+                    f"Version {version} lies below {highest}, which was begun already.",
+                    version=str(highest),
+                )
+            begin = records_pb2.BeginVersion(semantic_version=version)
+            number = await _append(conn, market, [records_pb2.Command(begin_version=begin)])
+        market.committed(number, 0)
+        return True
+
+
+async def _append(
+    conn: asyncpg.Connection, market: Market, commands: Sequence[records_pb2.Command]
+) -> int:
+    payload = records_pb2.CommandBatch(commands=commands).SerializeToString()
+    return await outbox.append(conn, market.id, payload, wire.digest(payload), len(commands))
 
 
 def _read(sent: order_pb2.MarketCommand) -> tuple[CommandKey, records_pb2.Command]:

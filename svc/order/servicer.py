@@ -219,6 +219,14 @@ class MarketCommandServicer(order_pb2_grpc.MarketCommandServiceServicer):
         added = await self._commands.submit(self._market(request.market), request.commands)
         return order_pb2.SubmitMarketCommandsResponse(added=added)
 
+    async def BeginVersion(
+        self, request: order_pb2.BeginVersionRequest, context: Context
+    ) -> order_pb2.BeginVersionResponse:
+        """Into the outbox, alone and once."""
+        market = self._market(request.market)
+        added = await self._commands.begin_version(market, request.semantic_version)
+        return order_pb2.BeginVersionResponse(added=added)
+
     async def GetMarketProgress(
         self, request: order_pb2.GetMarketProgressRequest, context: Context
     ) -> order_pb2.GetMarketProgressResponse:

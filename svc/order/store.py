@@ -53,6 +53,9 @@ INSERT INTO market_commands (market, kind, id, version)
 SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::int[])
 ON CONFLICT DO NOTHING RETURNING kind, id, version
 """
+_HIGHEST_COMMAND = """
+SELECT coalesce(max(version), 0) FROM market_commands WHERE market = $1 AND kind = $2
+"""
 _HIGHEST_ORDER = "SELECT coalesce(max(id), 0) FROM orders"
 
 
@@ -172,6 +175,12 @@ async def add_commands(
         [key.version for key in keys],
     )
     return {CommandKey(row[0], row[1], row[2]) for row in rows}
+
+
+async def highest_command(conn: asyncpg.Connection, market: int, kind: str) -> int:
+    """The highest version among the market's commands of a kind; 0: there are none."""
+    highest: int = await conn.fetchval(_HIGHEST_COMMAND, market, kind)
+    return highest
 
 
 async def highest_order(conn: asyncpg.Connection) -> int:

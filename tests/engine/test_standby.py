@@ -17,6 +17,9 @@ import pytest
 from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
 
 from svc.engine.folder import Folder
+from svc.engine.journal_reader import JournalError
+from svc.engine.records import SEMANTIC_VERSION
+from svc.engine.recovery import recover
 from svc.kit.client import dial
 from svc.kit.database import Target, open_database
 from svc.kit.errors import from_rpc
@@ -57,9 +60,10 @@ class Running:
                 return await self.status()
             await asyncio.sleep(0)
 
-    async def submit(self, numbers: Sequence[int]) -> None:
+    async def submit(self, numbers: Sequence[int], *, version_at: int = 0) -> None:
         """Hands over these batches on one stream, and notes what is acknowledged."""
-        call = self.stub.Submit(requests(numbers), metadata=self.identity.metadata())
+        sent = requests(numbers, version_at=version_at)
+        call = self.stub.Submit(sent, metadata=self.identity.metadata())
         async for response in call:
             if response.HasField("done"):
                 self.acknowledged.append(response.done.number)
@@ -80,11 +84,16 @@ class Running:
         raise AssertionError("the stream has ended")
 
 
-async def requests(numbers: Sequence[int]) -> AsyncIterator[engine_pb2.SubmitRequest]:
-    """A relay's messages; the applier knows nothing yet."""
+async def requests(
+    numbers: Sequence[int], *, version_at: int = 0
+) -> AsyncIterator[engine_pb2.SubmitRequest]:
+    """A relay's messages; the applier knows nothing yet. A later version may begin on the way."""
     yield engine_pb2.SubmitRequest(hello=engine_pb2.Hello(market=1, highest_number=ORDERS))
     for number in numbers:
         command = instrument() if number == 1 else order(number)
+        if number == version_at:
+            begin = records_pb2.BeginVersion(semantic_version=SEMANTIC_VERSION + 1)
+            command = records_pb2.Command(begin_version=begin)
         digest = hashlib.blake2b(command.SerializeToString(), digest_size=16).digest()
         batch = records_pb2.CommandBatch(market=1, number=number, digest=digest, commands=[command])
         yield engine_pb2.SubmitRequest(batch=batch)
@@ -253,3 +262,22 @@ async def test_a_clean_stop_leaves_a_snapshot_and_the_next_start_begins_with_it(
         assert found.covered.last_number == 100
         await second.submit(range(95, ORDERS + 1))
         assert_gapless(await second.events())
+
+
+async def test_an_engine_ends_behind_a_later_version_and_leaves_the_snapshot_it_begins_with(
+    start: Start, tmp_path: Path
+) -> None:
+    async with asyncio.timeout(90):
+        engine = await start("a")
+        holds = (await engine.led()).last_number
+        assert (await engine.statistics()).semantic_version == SEMANTIC_VERSION
+        with pytest.raises(grpc.aio.AioRpcError):
+            await engine.submit(range(1, ORDERS + 1), version_at=101)
+        assert holds < max(engine.acknowledged, default=1) <= 100
+        assert await engine.process.wait() != 0
+        folder = Folder(tmp_path / "journal" / "market-1")
+        assert folder.snapshots() == folder.numbers()[-1:]
+        with pytest.raises(JournalError, match=f"is of semantic version {SEMANTIC_VERSION + 1}"):
+            recover(folder, print)
+        again = await start("b")
+        assert await again.process.wait() != 0

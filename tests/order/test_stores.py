@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from engine.v1 import records_pb2
 
-from svc.kit.database import Target
-from svc.order import catalog_store, store
+from svc.kit import outbox
+from svc.kit.database import Database, Target, open_database
+from svc.kit.errors import DomainError
+from svc.order import catalog_store, store, wire
 from svc.order.instrument import Condition, MarketState
-from svc.order.market import Position, StopKind
+from svc.order.market import Market, Position, StopKind
+from svc.order.market_commands import MarketCommands
 from svc.order.store import CommandKey, PositionMovedError
+from svc.order.unsettled import Unsettled
 from tests.order.instruments import BTC_PERPETUAL, BTC_USDT
 
 LOG = "ab" * 16
@@ -49,6 +54,30 @@ async def test_a_stop_keeps_the_time_at_which_it_began(tables: asyncpg.Connectio
     assert view.stops == {StopKind.EVENT: again, StopKind.LOG: log_stop}
     await store.resolve(tables, 1, StopKind.EVENT)
     assert (await store.view(tables, 1)).stops == {StopKind.LOG: log_stop}
+
+
+async def test_a_version_begins_once_alone_in_its_batch_and_never_below_a_later_one(
+    migrated_url: str, tables: asyncpg.Connection
+) -> None:
+    database = await open_database(Target(migrated_url, "order"))
+
+    async def the_same() -> Database:
+        return database
+
+    commands, market = MarketCommands(the_same), Market(1, Unsettled(10))
+    assert await commands.begin_version(market, 2)
+    assert not await commands.begin_version(market, 2)
+    assert await commands.begin_version(market, 4)
+    with pytest.raises(DomainError) as refused:
+        await commands.begin_version(market, 3)
+    assert (refused.value.reason, refused.value.metadata) == ("VERSION_BELOW", {"version": "4"})
+    await database.close()
+    rows = await outbox.read_after(tables, 1, 0, 10, 10**6)
+    sent = [records_pb2.CommandBatch.FromString(row.payload).commands for row in rows]
+    assert [[each.begin_version.semantic_version for each in batch] for batch in sent] == [[2], [4]]
+    assert [row.count for row in rows] == [1, 1]
+    assert [row.digest for row in rows] == [wire.digest(row.payload) for row in rows]
+    assert market.outbox_number == 2
 
 
 async def test_a_command_of_the_market_is_new_once(tables: asyncpg.Connection) -> None:

@@ -219,7 +219,7 @@ class GetStatisticsRequest(_message.Message):
     def __init__(self, market: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("position", "last_number", "epoch", "time_unix_ns", "live_orders", "trades", "commands", "memory_bytes", "segments", "unsaved_commands", "covered")
+    __slots__ = ("position", "last_number", "epoch", "time_unix_ns", "live_orders", "trades", "commands", "memory_bytes", "segments", "unsaved_commands", "covered", "semantic_version")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +231,7 @@ class GetStatisticsResponse(_message.Message):
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     UNSAVED_COMMANDS_FIELD_NUMBER: _ClassVar[int]
     COVERED_FIELD_NUMBER: _ClassVar[int]
+    SEMANTIC_VERSION_FIELD_NUMBER: _ClassVar[int]
     position: _trading_pb2.LogPosition
     last_number: int
     epoch: int
@@ -242,4 +243,5 @@ class GetStatisticsResponse(_message.Message):
     segments: int
     unsaved_commands: int
     covered: SnapshotCover
-    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., last_number: _Optional[int] = ..., epoch: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., live_orders: _Optional[int] = ..., trades: _Optional[int] = ..., commands: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., segments: _Optional[int] = ..., unsaved_commands: _Optional[int] = ..., covered: _Optional[_Union[SnapshotCover, _Mapping]] = ...) -> None: ...
+    semantic_version: int
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., last_number: _Optional[int] = ..., epoch: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., live_orders: _Optional[int] = ..., trades: _Optional[int] = ..., commands: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., segments: _Optional[int] = ..., unsaved_commands: _Optional[int] = ..., covered: _Optional[_Union[SnapshotCover, _Mapping]] = ..., semantic_version: _Optional[int] = ...) -> None: ...

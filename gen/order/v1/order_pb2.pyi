@@ -365,6 +365,20 @@ class SubmitMarketCommandsResponse(_message.Message):
     added: int
     def __init__(self, added: _Optional[int] = ...) -> None: ...
 
+class BeginVersionRequest(_message.Message):
+    __slots__ = ("market", "semantic_version")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    SEMANTIC_VERSION_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    semantic_version: int
+    def __init__(self, market: _Optional[int] = ..., semantic_version: _Optional[int] = ...) -> None: ...
+
+class BeginVersionResponse(_message.Message):
+    __slots__ = ("added",)
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    added: bool
+    def __init__(self, added: _Optional[bool] = ...) -> None: ...
+
 class GetMarketProgressRequest(_message.Message):
     __slots__ = ("market",)
     MARKET_FIELD_NUMBER: _ClassVar[int]

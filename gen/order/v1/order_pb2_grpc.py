@@ -468,6 +468,11 @@ class MarketCommandServiceStub:
                 request_serializer=order_dot_v1_dot_order__pb2.SubmitMarketCommandsRequest.SerializeToString,
                 response_deserializer=order_dot_v1_dot_order__pb2.SubmitMarketCommandsResponse.FromString,
                 _registered_method=True)
+        self.BeginVersion = channel.unary_unary(
+                '/order.v1.MarketCommandService/BeginVersion',
+                request_serializer=order_dot_v1_dot_order__pb2.BeginVersionRequest.SerializeToString,
+                response_deserializer=order_dot_v1_dot_order__pb2.BeginVersionResponse.FromString,
+                _registered_method=True)
         self.GetMarketProgress = channel.unary_unary(
                 '/order.v1.MarketCommandService/GetMarketProgress',
                 request_serializer=order_dot_v1_dot_order__pb2.GetMarketProgressRequest.SerializeToString,
@@ -487,6 +492,16 @@ class MarketCommandServiceServicer:
     def SubmitMarketCommands(self, request, context):
         """Puts market commands into the log, each once by (kind, id, version). Answers when they are
         durable in the outbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginVersion(self, request, context):
+        """Puts the command that begins a later semantic version of the engine into the log, alone in its
+        batch and once. The engine that runs ends behind it; whatever is accepted afterwards waits in
+        the outbox for an engine of that version. INVALID_ARGUMENT with VERSION_BELOW when a later one
+        was begun already. Answers when it is durable in the outbox.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -513,6 +528,11 @@ def add_MarketCommandServiceServicer_to_server(servicer, server):
                     servicer.SubmitMarketCommands,
                     request_deserializer=order_dot_v1_dot_order__pb2.SubmitMarketCommandsRequest.FromString,
                     response_serializer=order_dot_v1_dot_order__pb2.SubmitMarketCommandsResponse.SerializeToString,
+            ),
+            'BeginVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginVersion,
+                    request_deserializer=order_dot_v1_dot_order__pb2.BeginVersionRequest.FromString,
+                    response_serializer=order_dot_v1_dot_order__pb2.BeginVersionResponse.SerializeToString,
             ),
             'GetMarketProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMarketProgress,
@@ -553,6 +573,33 @@ class MarketCommandService:
             '/order.v1.MarketCommandService/SubmitMarketCommands',
             order_dot_v1_dot_order__pb2.SubmitMarketCommandsRequest.SerializeToString,
             order_dot_v1_dot_order__pb2.SubmitMarketCommandsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/order.v1.MarketCommandService/BeginVersion',
+            order_dot_v1_dot_order__pb2.BeginVersionRequest.SerializeToString,
+            order_dot_v1_dot_order__pb2.BeginVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -210,6 +210,12 @@ class MarketCommandServiceStub:
     """Puts market commands into the log, each once by (kind, id, version). Answers when they are
     durable in the outbox.
     """
+    BeginVersion: _grpc.UnaryUnaryMultiCallable[_order_pb2.BeginVersionRequest, _order_pb2.BeginVersionResponse]
+    """Puts the command that begins a later semantic version of the engine into the log, alone in its
+    batch and once. The engine that runs ends behind it; whatever is accepted afterwards waits in
+    the outbox for an engine of that version. INVALID_ARGUMENT with VERSION_BELOW when a later one
+    was begun already. Answers when it is durable in the outbox.
+    """
     GetMarketProgress: _grpc.UnaryUnaryMultiCallable[_order_pb2.GetMarketProgressRequest, _order_pb2.GetMarketProgressResponse]
     """Where a market's orders stand: outbox, log, settlement, stops."""
     ResolveStop: _grpc.UnaryUnaryMultiCallable[_order_pb2.ResolveStopRequest, _order_pb2.ResolveStopResponse]
@@ -223,6 +229,12 @@ class MarketCommandServiceAsyncStub(MarketCommandServiceStub):
     SubmitMarketCommands: _aio.UnaryUnaryMultiCallable[_order_pb2.SubmitMarketCommandsRequest, _order_pb2.SubmitMarketCommandsResponse]  # type: ignore[assignment]
     """Puts market commands into the log, each once by (kind, id, version). Answers when they are
     durable in the outbox.
+    """
+    BeginVersion: _aio.UnaryUnaryMultiCallable[_order_pb2.BeginVersionRequest, _order_pb2.BeginVersionResponse]  # type: ignore[assignment]
+    """Puts the command that begins a later semantic version of the engine into the log, alone in its
+    batch and once. The engine that runs ends behind it; whatever is accepted afterwards waits in
+    the outbox for an engine of that version. INVALID_ARGUMENT with VERSION_BELOW when a later one
+    was begun already. Answers when it is durable in the outbox.
     """
     GetMarketProgress: _aio.UnaryUnaryMultiCallable[_order_pb2.GetMarketProgressRequest, _order_pb2.GetMarketProgressResponse]  # type: ignore[assignment]
     """Where a market's orders stand: outbox, log, settlement, stops."""
@@ -240,6 +252,18 @@ class MarketCommandServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_pb2.SubmitMarketCommandsResponse, _abc.Awaitable[_order_pb2.SubmitMarketCommandsResponse]]:
         """Puts market commands into the log, each once by (kind, id, version). Answers when they are
         durable in the outbox.
+        """
+
+    @_abc_1.abstractmethod
+    def BeginVersion(
+        self,
+        request: _order_pb2.BeginVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.BeginVersionResponse, _abc.Awaitable[_order_pb2.BeginVersionResponse]]:
+        """Puts the command that begins a later semantic version of the engine into the log, alone in its
+        batch and once. The engine that runs ends behind it; whatever is accepted afterwards waits in
+        the outbox for an engine of that version. INVALID_ARGUMENT with VERSION_BELOW when a later one
+        was begun already. Answers when it is durable in the outbox.
         """
 
     @_abc_1.abstractmethod
