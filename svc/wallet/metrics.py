@@ -68,8 +68,10 @@ class WalletMetrics:
 
     def items(self, operation: str, results: Sequence[int | Refusal]) -> None:
         """A list was answered."""
-        tally = Tally(r.reason if isinstance(r, Refusal) else "" for r in results)
-        for reason, count in tally.items():
+        refused = [result.reason for result in results if isinstance(result, Refusal)]
+        if len(results) > len(refused):
+            self._items.labels(operation, "").inc(len(results) - len(refused))
+        for reason, count in Tally(refused).items():
             self._items.labels(operation, reason).inc(count)
 
     def committed(self, memory: Memory, operations: int, decide_s: float, commit_s: float) -> None:

@@ -7,6 +7,7 @@ from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 from svc.kit.call import Context
 from svc.kit.errors import invalid, not_found
 from svc.kit.identity import principal
+from svc.kit.pipeline import takes_bytes
 from svc.wallet import operations as ops
 from svc.wallet import wire
 from svc.wallet.asks import Refusal
@@ -63,18 +64,19 @@ class WalletServicer(wallet_pb2_grpc.WalletServiceServicer):
             ]
         )
 
-    async def LockFunds(
-        self, request: wallet_pb2.LockFundsRequest, context: Context
-    ) -> wallet_pb2.LockFundsResponse:
+    @takes_bytes
+    async def LockFunds(  # type: ignore[override]  # see takes_bytes
+        self, request: bytes, context: Context
+    ) -> bytes:
         """Committed when answered."""
-        _check_count(len(request.items))
-        asks = [wire.ask_of(item) for item in request.items]
+        asks = wire.asks_of(request)
+        _check_count(len(asks))
         await self._follower.find_instruments(
             {ask.instrument_id for ask in asks if not isinstance(ask, Refusal)}
         )
         results = await self._writer.submit(ops.LockFunds(asks))
         self._metrics.items("lock", results)
-        return wallet_pb2.LockFundsResponse(results=map(wire.lock_result, results))
+        return wire.lock_answer(results)
 
     async def UnlockFunds(
         self, request: wallet_pb2.UnlockFundsRequest, context: Context
@@ -86,8 +88,9 @@ class WalletServicer(wallet_pb2_grpc.WalletServiceServicer):
         self._metrics.items("unlock", results)
         return wallet_pb2.UnlockFundsResponse(results=map(wire.unlock_result, results))
 
-    async def SettleTrade(
-        self, request: wallet_pb2.SettleTradeRequest, context: Context
+    @takes_bytes
+    async def SettleTrade(  # type: ignore[override]  # see takes_bytes
+        self, request: bytes, context: Context
     ) -> wallet_pb2.SettleTradeResponse:
         """Committed when answered."""
         position = await self._writer.submit(ops.SettleTrade(wire.range_of(request)))

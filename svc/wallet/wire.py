@@ -1,13 +1,19 @@
-"""Between the ledger's values and the messages of wallet.v1. Pure."""
+"""Between the ledger's values and the messages of wallet.v1. Pure.
+
+What each order passes is read from its bytes by codec.pyx; whatever that does not take is read
+here from protobuf's messages, so that both say the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2
 
 from svc.kit import decimals
+from svc.kit.pipeline import message_of
+from svc.wallet import codec
 from svc.wallet.asks import CreditAsk, Refusal, perpetual_not_settled, refusal
 from svc.wallet.instruments import Asset
 from svc.wallet.memory import HoldAsk, HoldKey, Position
@@ -25,8 +31,21 @@ from svc.wallet.settlement import (
 _HELD_NOTHING = wallet_pb2.UnlockResult(amount="0")
 
 
-def ask_of(item: wallet_pb2.LockItem) -> HoldAsk | Refusal:
-    """The hold that an item asks for."""
+def asks_of(payload: bytes) -> Sequence[HoldAsk | Refusal]:
+    """The holds that a LockFundsRequest asks for.
+
+    Raises MALFORMED_MESSAGE, INVALID_FIELD, as for any request.
+    """
+    found = codec.asks_of(payload)
+    return asks_in(message_of(wallet_pb2.LockFundsRequest, payload)) if found is None else found
+
+
+def asks_in(request: wallet_pb2.LockFundsRequest) -> Sequence[HoldAsk | Refusal]:
+    """The same of a request that was parsed."""
+    return [_ask_of(item) for item in request.items]
+
+
+def _ask_of(item: wallet_pb2.LockItem) -> HoldAsk | Refusal:
     if not item.HasField("spot"):
         return _no_spot_hold(item)
     spot = item.spot
@@ -72,8 +91,17 @@ def credit_of(item: wallet_pb2.CreditItem, assets: Mapping[str, Asset]) -> Credi
     return CreditAsk(item.transaction_id, item.account_id, asset.asset_id, units, item.reference)
 
 
-def range_of(request: wallet_pb2.SettleTradeRequest) -> Range:
-    """The range to settle."""
+def range_of(payload: bytes) -> Range:
+    """The range that a SettleTradeRequest names.
+
+    Raises MALFORMED_MESSAGE, INVALID_FIELD, as for any request.
+    """
+    found = codec.range_of(payload)
+    return range_in(message_of(wallet_pb2.SettleTradeRequest, payload)) if found is None else found
+
+
+def range_in(request: wallet_pb2.SettleTradeRequest) -> Range:
+    """The same of a request that was parsed."""
     return Range(
         request.market,
         _point_of(request.after),
@@ -82,11 +110,9 @@ def range_of(request: wallet_pb2.SettleTradeRequest) -> Range:
     )
 
 
-def lock_result(result: int | Refusal) -> wallet_pb2.LockResult:
-    """The answer to an ask."""
-    if isinstance(result, Refusal):
-        return wallet_pb2.LockResult(refusal=_refusal(result))
-    return wallet_pb2.LockResult(amount=str(result))
+def lock_answer(results: Sequence[int | Refusal]) -> bytes:
+    """The LockFundsResponse with the answer to each ask."""
+    return codec.lock_answer(results, _refused_lock)
 
 
 def unlock_result(result: int | Refusal) -> wallet_pb2.UnlockResult:
@@ -189,6 +215,10 @@ def _no_spot_hold(item: wallet_pb2.LockItem) -> Refusal:
 
 def _is_amount(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= decimals.MAX_DIGITS
+
+
+def _refused_lock(found: Refusal) -> bytes:
+    return wallet_pb2.LockResult(refusal=_refusal(found)).SerializeToString()
 
 
 def _refusal(found: Refusal) -> wallet_pb2.Refusal:

@@ -78,7 +78,9 @@ def test_stored_holds_are_changed_or_closed(touched: list[tuple[HoldAsk, int, in
     assert len(batch.changed) + len(batch.closed) == len(touched)
 
 
-@given(st.lists(st.tuples(longs, ints, amounts, amounts, amounts, amounts, st.booleans())))
+@given(
+    st.lists(st.tuples(longs, ints, amounts, amounts, amounts, amounts, st.booleans()), max_size=4)
+)
 def test_balances_are_new_or_move_by_what_they_changed(
     touched: list[tuple[int, int, int, int, int, int, bool]],
 ) -> None:

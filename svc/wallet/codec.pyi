@@ -1,0 +1,9 @@
+from collections.abc import Callable, Sequence
+
+from svc.wallet.asks import Refusal
+from svc.wallet.memory import HoldAsk
+from svc.wallet.settlement import Range
+
+def asks_of(payload: bytes) -> list[HoldAsk] | None: ...
+def range_of(payload: bytes) -> Range | None: ...
+def lock_answer(results: Sequence[int | Refusal], refused: Callable[[Refusal], bytes]) -> bytes: ...
