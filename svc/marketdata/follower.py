@@ -12,13 +12,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 import grpc
-from engine.v1 import engine_pb2, engine_pb2_grpc, records_pb2
+from engine.v1 import engine_pb2, engine_pb2_grpc
+from google.protobuf.message import DecodeError
 from trading.v1 import trading_pb2
 
+from svc.kit.client import parsing
 from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, from_rpc, unavailable
 from svc.kit.log import Logger
+from svc.kit.market_events import EventBatch, parse_response
 from svc.kit.patience import Patience
 from svc.marketdata.figures import Figures
 from svc.marketdata.loader import Loader, LogContradictionError, NotListedError
@@ -54,7 +57,7 @@ class Follower:
         self._number = number
         self._loader = loader
         self._store = store
-        self._engine = engine
+        self._stream_events = parsing(engine.StreamEvents, parse_response)
         self._clock = clock
         self._figures = figures
         self._log = log
@@ -112,14 +115,15 @@ class Follower:
         request = engine_pb2.StreamEventsRequest(
             market=self._number, after=_message(market.position)
         )
-        async for response in self._engine.StreamEvents(request):
-            patience.worked()
-            if response.HasField("batch"):
-                await self._take(response.batch, market, recorder)
+        try:
+            async for response in self._stream_events(request):
+                patience.worked()
+                if isinstance(response, EventBatch):
+                    await self._take(response, market, recorder)
+        except DecodeError as error:
+            raise LogContradictionError(str(error)) from error
 
-    async def _take(
-        self, batch: records_pb2.EventBatch, market: Market, recorder: Recorder
-    ) -> None:
+    async def _take(self, batch: EventBatch, market: Market, recorder: Recorder) -> None:
         if not batch.events:
             return
         unknown = market.unknown(batch)

@@ -7,13 +7,14 @@ begins with the snapshot of orders at its own position and takes only the batche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.v1 import engine_pb2, records_pb2
+from engine.v1 import engine_pb2
 from trading.v1 import trading_pb2
 
+from svc.kit.market_events import Event, EventBatch, Kind
 from svc.marketdata.book import BookChange, OrderBook
 from svc.marketdata.feed import Feed, Signal
 from svc.marketdata.instruments import Instrument
@@ -25,10 +26,21 @@ FEED_CHANGES = 1_024
 
 _NS_PER_MS = 1_000_000
 _BUY = trading_pb2.Side.BUY
-_RESTING_TYPES = frozenset((trading_pb2.OrderType.LIMIT, trading_pb2.OrderType.STOP_LIMIT))
-_RESTING_TIMES = frozenset((trading_pb2.TimeInForce.GTC, trading_pb2.TimeInForce.GTD))
+# By plain number, because hashing a member of an enumeration runs Python code, once an event.
+_TRADE, _INSTRUMENT_CHANGED = int(Kind.TRADE), int(Kind.INSTRUMENT_CHANGED)
+_ON_BOOK = frozenset(
+    (
+        int(Kind.ORDER_ACCEPTED),
+        int(Kind.TRADE),
+        int(Kind.ORDER_CANCELED),
+        int(Kind.ORDER_EXPIRED),
+        int(Kind.ORDER_REPLACED),
+        int(Kind.ORDER_TRIGGERED),
+        int(Kind.ORDER_REDUCED),
+    )
+)
 # The other kinds are refusals, of whatever was named, or follow one of these.
-_TELLS_OF_INSTRUMENT = frozenset(("instrument_changed", "order_accepted", "trade"))
+_TELLS_OF_INSTRUMENT = frozenset((_INSTRUMENT_CHANGED, int(Kind.ORDER_ACCEPTED), _TRADE))
 
 
 class BrokenChainError(Exception):
@@ -114,20 +126,20 @@ class Market:
         for view in self.views.values():
             view.book.end_batch()  # nobody reads yet: no change to tell
 
-    def unknown(self, batch: records_pb2.EventBatch) -> dict[int, bool]:
+    def unknown(self, batch: EventBatch) -> dict[int, bool]:
         """The instruments a batch tells of that are not here; True: it cannot do without."""
         views = self.views
-        if all(event.instrument_id in views for event in batch.events):
+        if {event.instrument_id for event in batch.events} <= views.keys():
             return {}
         found: dict[int, bool] = {}
         for event in batch.events:
-            kind = event.WhichOneof("kind")
+            kind = event.kind
             if event.instrument_id not in views and kind in _TELLS_OF_INSTRUMENT:
                 found.setdefault(event.instrument_id, False)
-                found[event.instrument_id] |= kind != "instrument_changed"
+                found[event.instrument_id] |= kind != _INSTRUMENT_CHANGED
         return found
 
-    def apply(self, batch: records_pb2.EventBatch) -> list[TapeEntry]:
+    def apply(self, batch: EventBatch) -> list[TapeEntry]:
         """Move by one whole batch that has events; its trades go to the table.
 
         Raises BrokenChainError. Every instrument the batch needs must be known.
@@ -135,19 +147,19 @@ class Market:
         events = batch.events
         self._check_chain(batch)
         sequence = events[-1].sequence
-        on_book = _ON_BOOK if sequence > self._books_from else {}
+        on_book = sequence > self._books_from
         views = self.views
         touched: dict[int, View] = {}
         entries: list[TapeEntry] = []
         for event in events:
-            kind = event.WhichOneof("kind")
+            kind = event.kind
             if kind not in _ON_BOOK:
                 continue
             instrument_id = event.instrument_id
             view = touched[instrument_id] = views[instrument_id]
-            if kind in on_book:
-                on_book[kind](view.book, event)
-            if kind == "trade":
+            if on_book:
+                view.book.take(event)
+            if kind == _TRADE:
                 entries.append(_add_to_tape(view, event))
         self.position = Position(batch.log_id, sequence, batch.running_hash)
         self._publish(touched, events[-1].time_unix_ns // _NS_PER_MS, entries)
@@ -163,7 +175,7 @@ class Market:
         for view in self.views.values():
             view.close()
 
-    def _check_chain(self, batch: records_pb2.EventBatch) -> None:
+    def _check_chain(self, batch: EventBatch) -> None:
         here, first = self.position, batch.events[0].sequence
         if here.log_id not in ("", batch.log_id):
             raise BrokenChainError(f"a batch of log {batch.log_id} after one of {here.log_id}")
@@ -190,81 +202,9 @@ class Market:
                 view.ticker.notify()
 
 
-def _add_to_tape(view: View, event: records_pb2.Event) -> TapeEntry:
-    told = event.trade
-    price, lots, time_ns = told.price_ticks, told.quantity_lots, event.time_unix_ns
-    trade = Trade(told.trade_number, event.sequence, time_ns, price, lots, told.side)
+def _add_to_tape(view: View, event: Event) -> TapeEntry:
+    price, lots, time_ns = event.price_ticks, event.quantity_lots, event.time_unix_ns
+    trade = Trade(event.trade_number, event.sequence, time_ns, price, lots, event.side)
     view.tape.add(trade)
     view.day.add_trade(time_ns // _NS_PER_MS, price, lots)
     return TapeEntry(view.instrument, trade)
-
-
-def _accepted(book: OrderBook, event: records_pb2.Event) -> None:
-    order = event.order_accepted
-    if order.trigger_ticks:
-        book.wait(order.order_id, order.display_lots)
-    elif order.time_in_force in _RESTING_TIMES and order.type in _RESTING_TYPES:
-        book.accept(
-            order.order_id,
-            bid=order.side == _BUY,
-            price=order.price_ticks,
-            lots=order.quantity_lots,
-            display=order.display_lots,
-        )
-
-
-def _traded(book: OrderBook, event: records_pb2.Event) -> None:
-    trade = event.trade
-    book.trade(
-        trade.quantity_lots,
-        trade.taker_order_id,
-        trade.taker_remaining_lots,
-        trade.maker_order_id,
-        trade.maker_remaining_lots,
-        auction=not trade.side,
-    )
-
-
-def _canceled(book: OrderBook, event: records_pb2.Event) -> None:
-    book.end(event.order_canceled.order_id)
-
-
-def _expired(book: OrderBook, event: records_pb2.Event) -> None:
-    book.end(event.order_expired.order_id)
-
-
-def _replaced(book: OrderBook, event: records_pb2.Event) -> None:
-    order = event.order_replaced
-    book.replace(
-        order.order_id,
-        price=order.price_ticks,
-        remaining=order.remaining_lots,
-        kept_priority=order.kept_priority,
-    )
-
-
-def _triggered(book: OrderBook, event: records_pb2.Event) -> None:
-    order = event.order_triggered
-    book.trigger(
-        order.order_id,
-        bid=order.side == _BUY,
-        price=order.price_ticks,
-        lots=order.quantity_lots,
-    )
-
-
-def _reduced(book: OrderBook, event: records_pb2.Event) -> None:
-    order = event.order_reduced
-    book.reduce(order.order_id, order.remaining_lots)
-
-
-# A rejected order was never in the book; its id may be that of another order that is.
-_ON_BOOK: Mapping[str | None, Callable[[OrderBook, records_pb2.Event], None]] = {
-    "order_accepted": _accepted,
-    "trade": _traded,
-    "order_canceled": _canceled,
-    "order_expired": _expired,
-    "order_replaced": _replaced,
-    "order_triggered": _triggered,
-    "order_reduced": _reduced,
-}

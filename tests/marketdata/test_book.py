@@ -9,6 +9,7 @@ from engine.v1 import engine_pb2, records_pb2
 from svc.engine.records import Command, CommandKind, InstrumentCommand, Side, pack_commands
 from svc.engine.reference import ReferenceEngine
 from svc.kit.decimals import Step
+from svc.kit.market_events import EventBatch, parse_batch
 from svc.marketdata.book import OrderBook
 from svc.marketdata.instruments import Instrument
 from svc.marketdata.market import BrokenChainError, Market, Position, View
@@ -20,9 +21,60 @@ from tests.marketdata.engine_events import LOG_ID, Tapped
 DEEP = 1_000_000
 
 
+def read(batch: records_pb2.EventBatch) -> EventBatch:
+    return parse_batch(batch.SerializeToString())
+
+
 def take(market: Market, batch: records_pb2.EventBatch) -> None:
     if batch.events:
-        market.apply(batch)
+        market.apply(read(batch))
+
+
+def happens(book: OrderBook, kind: str, **fields: Any) -> None:
+    """Give the book an event as the engine would send it."""
+    event = records_pb2.Event()
+    getattr(event, kind).MergeFrom(getattr(records_pb2, MESSAGES[kind])(**fields))
+    book.take(read(records_pb2.EventBatch(events=[event])).events[0])
+
+
+MESSAGES = {
+    "order_accepted": "OrderAccepted",
+    "trade": "Trade",
+    "order_canceled": "OrderEnded",
+    "order_replaced": "OrderReplaced",
+    "order_triggered": "OrderTriggered",
+}
+
+
+def accept(
+    book: OrderBook, order_id: int, *, side: str, price: int, lots: int, display: int = 0
+) -> None:
+    happens(
+        book, "order_accepted", order_id=order_id, side=side, type="LIMIT", time_in_force="GTC",
+        price_ticks=price, quantity_lots=lots, display_lots=display,
+    )  # fmt: skip
+
+
+def wait(book: OrderBook, order_id: int, display: int) -> None:
+    happens(
+        book, "order_accepted", order_id=order_id, side="BUY", type="STOP_LIMIT",
+        time_in_force="GTC", trigger_ticks=90, quantity_lots=5, display_lots=display,
+    )  # fmt: skip
+
+
+def trigger(book: OrderBook, order_id: int, *, price: int, lots: int) -> None:
+    happens(
+        book, "order_triggered", order_id=order_id, side="BUY", price_ticks=price,
+        quantity_lots=lots,
+    )  # fmt: skip
+
+
+def trade(book: OrderBook, lots: int, taker: tuple[int, int], maker: tuple[int, int]) -> None:
+    """`taker` and `maker`: order and what remains of it."""
+    happens(
+        book, "trade", side="BUY", quantity_lots=lots, taker_order_id=taker[0],
+        taker_remaining_lots=taker[1], maker_order_id=maker[0], maker_remaining_lots=maker[1],
+    )  # fmt: skip
 
 
 def instrument(number: int) -> Instrument:
@@ -71,7 +123,7 @@ def test_random_flows_of_all_features_give_the_same_levels_after_each_batch(
     take(market, tapped.apply(pack_commands(flow.opening()), flow.time_ns))
     for number, (commands, time_ns) in enumerate(flow.batches(800 // size, size)):
         batch = tapped.apply(pack_commands(commands), time_ns)
-        assert not market.unknown(batch)
+        assert not market.unknown(read(batch))
         take(market, batch)
         assert_same_books(market, engine)
         if number % 7 == 0:
@@ -123,18 +175,18 @@ def test_deltas_lead_from_any_snapshot_to_the_book_as_it_stands() -> None:
 
 def test_batch_in_which_an_order_comes_and_goes_changes_no_level() -> None:
     book = OrderBook()
-    book.accept(1, bid=True, price=100, lots=5, display=0)
-    book.end(1)
+    accept(book, 1, side="BUY", price=100, lots=5)
+    happens(book, "order_canceled", order_id=1)
     assert book.end_batch() is None
 
 
 def test_incoming_order_that_fills_whole_touches_only_the_levels_it_takes() -> None:
     book = OrderBook()
-    book.accept(1, bid=False, price=100, lots=5, display=0)
+    accept(book, 1, side="SELL", price=100, lots=5)
     book.end_batch()
-    book.accept(2, bid=True, price=101, lots=3, display=0)
+    accept(book, 2, side="BUY", price=101, lots=3)
     assert book.levels(9) == ([], [(100, 5)])
-    book.trade(3, taker_id=2, taker_remaining=0, maker_id=1, maker_remaining=2)
+    trade(book, 3, taker=(2, 0), maker=(1, 2))
     change = book.end_batch()
     assert change is not None
     assert (change.bids, change.asks) == ({}, {100: 2})
@@ -142,9 +194,9 @@ def test_incoming_order_that_fills_whole_touches_only_the_levels_it_takes() -> N
 
 def test_stop_shows_nothing_until_it_is_triggered() -> None:
     book = OrderBook()
-    book.wait(1, display=2)
+    wait(book, 1, display=2)
     assert book.end_batch() is None
-    book.trigger(1, bid=True, price=100, lots=5)
+    trigger(book, 1, price=100, lots=5)
     book.end_batch()
     assert book.levels(9) == ([(100, 2)], [])
 
@@ -153,39 +205,39 @@ def test_stop_from_a_snapshot_waits_with_its_peak() -> None:
     book = OrderBook()
     book.restore(1, bid=True, price=100, remaining=5, visible=0, display=2)
     assert book.levels(9) == ([], [])
-    book.trigger(1, bid=True, price=100, lots=5)
+    trigger(book, 1, price=100, lots=5)
     book.end_batch()
     assert book.levels(9) == ([(100, 2)], [])
 
 
 def test_stop_that_is_canceled_or_replaced_while_it_waits_leaves_the_book_alone() -> None:
     book = OrderBook()
-    book.wait(1, display=0)
-    book.replace(1, price=90, remaining=4, kept_priority=False)
+    wait(book, 1, display=0)
+    happens(book, "order_replaced", order_id=1, price_ticks=90, remaining_lots=4)
     assert book.end_batch() is None
-    book.end(1)
+    happens(book, "order_canceled", order_id=1)
     assert book.end_batch() is None
 
 
 def test_stop_market_order_never_rests() -> None:
     book = OrderBook()
-    book.accept(1, bid=False, price=100, lots=5, display=0)
-    book.wait(2, display=0)
+    accept(book, 1, side="SELL", price=100, lots=5)
+    wait(book, 2, display=0)
     book.end_batch()
-    book.trigger(2, bid=True, price=0, lots=9)
-    book.trade(5, taker_id=2, taker_remaining=4, maker_id=1, maker_remaining=0)
-    book.end(2)
+    trigger(book, 2, price=0, lots=9)
+    trade(book, 5, taker=(2, 4), maker=(1, 0))
+    happens(book, "order_canceled", order_id=2)
     book.end_batch()
     assert book.levels(9) == ([], [])
 
 
 def test_auction_trades_two_orders_that_rest_crossed() -> None:
     book = OrderBook()
-    book.accept(1, bid=True, price=105, lots=10, display=2)
-    book.accept(2, bid=False, price=95, lots=7, display=0)
+    accept(book, 1, side="BUY", price=105, lots=10, display=2)
+    accept(book, 2, side="SELL", price=95, lots=7)
     book.end_batch()
     assert book.levels(9) == ([(105, 2)], [(95, 7)])
-    book.trade(6, taker_id=1, taker_remaining=4, maker_id=2, maker_remaining=1)
+    trade(book, 6, taker=(1, 4), maker=(2, 1))
     book.end_batch()
     assert book.levels(9) == ([(105, 2)], [(95, 1)])
 
@@ -198,7 +250,7 @@ def test_rejected_order_with_the_id_of_a_live_one_leaves_it_in_the_book() -> Non
         order_id=5, account_id=1, price_ticks=10, quantity_lots=3,
     )  # fmt: skip
     opening = InstrumentCommand(1, 1, 1, 100)
-    market.apply(tapped.apply(pack_commands([opening, order, order]), 1))
+    market.apply(read(tapped.apply(pack_commands([opening, order, order]), 1)))
     assert market.views[1].book.levels(9) == ([(10, 3)], [])
     assert market.position.log_id == LOG_ID
 
@@ -213,9 +265,9 @@ def test_batch_says_which_instruments_it_tells_of_and_which_it_needs() -> None:
     taken = records_pb2.Event(instrument_id=9, order_accepted=records_pb2.OrderAccepted())
     listed = records_pb2.Event(instrument_id=9, instrument_changed=changed.instrument_changed)
     market = empty_market()
-    assert market.unknown(records_pb2.EventBatch(events=[refused])) == {}
-    assert market.unknown(records_pb2.EventBatch(events=[refused, changed])) == {8: False}
-    assert market.unknown(records_pb2.EventBatch(events=[listed, taken])) == {9: True}
+    assert market.unknown(read(records_pb2.EventBatch(events=[refused]))) == {}
+    assert market.unknown(read(records_pb2.EventBatch(events=[refused, changed]))) == {8: False}
+    assert market.unknown(read(records_pb2.EventBatch(events=[listed, taken]))) == {9: True}
 
 
 @pytest.mark.parametrize(
@@ -231,9 +283,9 @@ def test_batch_that_does_not_continue_the_log_changes_nothing(
     changed: dict[str, Any], said: str
 ) -> None:
     market = empty_market()
-    market.apply(_accepting(first=1, count=2))
+    market.apply(read(_accepting(first=1, count=2)))
     with pytest.raises(BrokenChainError, match=said):
-        market.apply(_accepting(**({"first": 3, "count": 1, "previous_hash": 2} | changed)))
+        market.apply(read(_accepting(**({"first": 3, "count": 1, "previous_hash": 2} | changed))))
     assert market.position == Position(LOG_ID, 2, 2)
     assert market.views[1].book.levels(9) == ([(1, 1), (2, 1)][::-1], [])
 

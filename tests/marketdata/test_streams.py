@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from svc.kit.clock import FakeClock
 from svc.kit.decimals import Step
+from svc.kit.market_events import parse_batch
 from svc.marketdata.feed import SignalClosedError
 from svc.marketdata.figures import Figures
 from svc.marketdata.instruments import Instrument
@@ -55,7 +56,7 @@ class Told:
         for number, event in enumerate(batch.events, position.sequence + 1):
             event.sequence, event.instrument_id = number, 1
             event.time_unix_ns = self.clock.unix_ns()
-        self.market.apply(batch)
+        self.market.apply(parse_batch(batch.SerializeToString()))
 
     def rest(self, price: int, lots: int = 1) -> records_pb2.Event:
         self.orders += 1
