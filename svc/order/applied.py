@@ -62,6 +62,8 @@ class ChangeRow(NamedTuple):
     reason: str | None
     sequence: int
     events: int
+    found: int
+    """Its events before these: the row is changed only if it still has that many."""
 
 
 @dataclass(slots=True)

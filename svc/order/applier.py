@@ -136,6 +136,7 @@ class Applier:
             self._apply(settled),
             self._watch_lease(),
         )
+        self._market.fresh.begin()
         tasks = [asyncio.create_task(stage) for stage in stages]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -145,6 +146,7 @@ class Applier:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._market.fresh.end()
 
     async def _watch_lease(self) -> None:
         await self._lease.lost.wait()
@@ -203,11 +205,20 @@ class Applier:
             self._metrics.took("process_fill", self._clock.monotonic_ns() - started_ns)
 
     async def _apply_piece(self, piece: Piece) -> None:
+        try:
+            await self._write_piece(piece, self._market.fresh.take(piece.order_ids))
+        except apply_store.StaleRowsError as error:
+            _log.warning("rows_were_stale", market=self._market.id, cause=str(error))
+            await self._write_piece(piece, {})
+
+    async def _write_piece(self, piece: Piece, fresh: dict[int, Row]) -> None:
+        """One transaction for all. Raises StaleRowsError, if there are fresh rows."""
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
         async with self._session.transaction() as conn:
             await self._lease.fence(conn)
-            rows = await apply_store.load(conn, piece.order_ids) if piece.order_ids else {}
-            applying = Applying(self._market.id, rows, self._catalog.quote_units)
+            stored = piece.order_ids - fresh.keys()
+            loaded = await apply_store.load(conn, stored) if stored else {}
+            applying = Applying(self._market.id, fresh | loaded, self._catalog.quote_units)
             for event in piece.events:
                 applying.apply(event)
             touched = [row for _, row in sorted(applying.touched.items())]

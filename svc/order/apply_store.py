@@ -30,7 +30,7 @@ UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled_lots,
     avg_fill_price = a.average::numeric, reason = a.reason, sequence = a.sequence,
     events = a.events, updated_at = $1
 FROM unnest($2::change_rows) AS a JOIN instruments i ON i.id = a.instrument_id
-WHERE o.id = a.id
+WHERE o.id = a.id AND o.events = a.found
 """
 
 _REPRICE = """
@@ -67,6 +67,10 @@ WHERE o.account_id = a.account_id AND o.order_id = a.order_id
 """
 
 
+class StaleRowsError(LookupError):
+    """Rows that were not locked are no longer what they were taken for."""
+
+
 async def load(conn: asyncpg.Connection, order_ids: Collection[int]) -> dict[int, Row]:
     """The orders of these ids that exist, locked in the order of their ids."""
     rows = await conn.fetch(_LOAD, sorted(order_ids))
@@ -82,10 +86,14 @@ async def load(conn: asyncpg.Connection, order_ids: Collection[int]) -> dict[int
 async def update(
     conn: asyncpg.Connection, rows: Sequence[Row], averages: Sequence[str | None], now: datetime
 ) -> None:
-    """Orders as they are now, each with its average price; those that ended are no longer open."""
+    """Orders as they are now, each with its average price; those that ended are no longer open.
+
+    Raises StaleRowsError when one of them was changed by somebody else, and changes nothing more.
+    """
     changes = [row.change(average) for row, average in zip(rows, averages, strict=True)]
     updated = await conn.execute(_UPDATE, now, changes)
-    assert updated == f"UPDATE {len(rows)}", "an instrument has its row before it has orders"
+    if updated != f"UPDATE {len(rows)}":
+        raise StaleRowsError(f"{len(rows)} rows were to change: {updated}")
     ended = [row for row in rows if row.ended]
     if ended:
         await conn.execute(_CLOSE, [row.account_id for row in ended], [row.id for row in ended])

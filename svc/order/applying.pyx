@@ -88,6 +88,7 @@ cdef class Row:
     cdef readonly int64_t price_ticks, cap_ticks
     cdef readonly object maker_fee_ppm, taker_fee_ppm
     cdef readonly int64_t events  # number of its last event
+    cdef int64_t found            # the same before any was applied
     cdef readonly str reason
     cdef readonly uint64_t sequence
     cdef readonly bint ended     # whether these events have ended it
@@ -107,13 +108,15 @@ cdef class Row:
         self.filled_tick_lots = filled_tick_lots
         self.price_ticks, self.cap_ticks = price_ticks, cap_ticks
         self.maker_fee_ppm, self.taker_fee_ppm = maker_fee_ppm, taker_fee_ppm
-        self.events, self.reason, self.sequence = events, reason, sequence
+        self.events = self.found = events
+        self.reason, self.sequence = reason, sequence
 
     def change(self, str average):
         """What is written of it; `average` is its average price."""
         return _new(ChangeRow, (
             self.id, self.instrument_id, self.status, self.filled_lots, self.remaining_lots,
             str(self.filled_tick_lots), average, self.reason, self.sequence, self.events,
+            self.found,
         ))
 
     cdef int move(self, int cause, int64_t filled_lots, bint whole) except -1:

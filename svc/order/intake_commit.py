@@ -173,8 +173,13 @@ class Committer:
             ask.result = result
             if ask.key is not None:
                 ask.key.answered = True
+            if type(ask) is Cancel:
+                for market in self._markets.values():
+                    market.fresh.discard(ask.order_id)
         for create in attempt.creates:
             create.committed = True
+            if create.refusal is None:
+                self._markets[create.terms.instrument.market].fresh.add(create)
         for part in attempt.parts:
             self._markets[part.market].committed(part.number, part.orders)
             accepted[part.market] += part.orders

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from svc.kit.errors import DomainError, unavailable
+from svc.order.fresh import FreshOrders
 from svc.order.instrument import Condition
 from svc.order.unsettled import Unsettled
 
@@ -58,6 +59,8 @@ class Market:
     """Set when there may be something to hand over."""
     changed_stops: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a stop may have been resolved."""
+    fresh: FreshOrders = field(default_factory=FreshOrders)
+    """Orders on their way from intake to the applier."""
     stop_changes: int = 0
     """Counts what this process has done to the stops: rows read meanwhile are out of date."""
     _log_sequence: int = 0

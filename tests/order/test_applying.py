@@ -316,7 +316,7 @@ def test_what_is_written_of_an_order_is_what_it_has_become() -> None:
     run = applying()
     run.apply(trade())
     assert run.touched[1].change("50") == (
-        1, 4, Status.PARTIALLY_FILLED, 40, 60, "2000", "50", None, 9, 3,
+        1, 4, Status.PARTIALLY_FILLED, 40, 60, "2000", "50", None, 9, 3, 2,
     )  # fmt: skip
 
 
