@@ -3,6 +3,11 @@
 from libc.stdint cimport int64_t
 
 
+cdef class Answer:
+    cdef readonly int64_t order_id
+    cdef readonly int status
+
+
 cdef class Terms:
     cdef readonly object instrument
     cdef readonly int side

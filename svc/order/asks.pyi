@@ -1,11 +1,14 @@
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from svc.kit.errors import DomainError
 from svc.order.instrument import Instrument
 
-class Answer(NamedTuple):
-    order_id: int
-    status: int
+class Answer:
+    def __init__(self, order_id: int, status: int) -> None: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def status(self) -> int: ...
 
 Result: TypeAlias = Answer | DomainError
 

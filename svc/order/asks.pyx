@@ -2,11 +2,10 @@
 """What is asked of order intake, and what comes of it. Values that travel between its steps.
 
 Extension types, because an order is made and looked at in many places between its wire bytes and
-its row. asks.pxd says what their fields mean.
+its row. asks.pxd says what their fields mean. What can be in no circle is nothing to the collector.
 """
 
-from typing import NamedTuple
-
+cimport cython
 from libc.stdint cimport int64_t
 
 from svc.kit.errors import DomainError
@@ -15,13 +14,16 @@ from svc.order.lifecycle import Status
 cdef int NEW = Status.NEW, REJECTED = Status.REJECTED
 
 
-class Answer(NamedTuple):
+@cython.no_gc
+cdef class Answer:
     """An item that succeeded: the order it made or named, and the order's state right after."""
 
-    order_id: int
-    status: int
+    def __init__(self, int64_t order_id, int status):
+        self.order_id = order_id
+        self.status = status
 
 
+@cython.no_gc
 cdef class Terms:
     """What is asked for. `lots` is 0 only for a buy by quote amount."""
 
@@ -93,6 +95,7 @@ cdef class Cancel:
         self.key = key
 
 
+@cython.no_gc
 cdef class Caller:
     """Who asks, until when he waits, and in which trace."""
 

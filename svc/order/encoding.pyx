@@ -17,7 +17,7 @@ from svc.kit.wire cimport (
     LENGTH, Span, put_bytes, put_number, put_signed, take_inside, take_varint
 )
 from svc.order.admission cimport notional_units
-from svc.order.asks cimport Cancel, Create, Key, Terms
+from svc.order.asks cimport Answer, Cancel, Create, Key, Terms
 
 from svc.kit.errors import DomainError
 from svc.order.terms import Side
@@ -272,13 +272,13 @@ cdef int _add_result(_Growing response, object result) except -1:
     cdef char text[UUID_CHARS]
     cdef uint8_t *out
     cdef bytes refused
-    cdef int64_t order_id
+    cdef Answer answer
     if isinstance(result, DomainError):
         refused = error_result(result).SerializeToString()
         return response.add(ITEMS, PyBytes_AS_STRING(refused), PyBytes_GET_SIZE(refused))
-    order_id, status = result
-    assert order_id > 0, "an answer names an order"
-    write_uuid(order_id, text)
+    answer = <Answer?>result
+    assert answer.order_id > 0, "an answer names an order"
+    write_uuid(answer.order_id, text)
     out = put_bytes(item, 1, text, UUID_CHARS)
-    out = put_number(out, 2, status)
+    out = put_number(out, 2, answer.status)
     return response.add(ITEMS, item, out - item)

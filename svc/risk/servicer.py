@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from metadata.v1 import metadata_pb2, metadata_pb2_grpc
 from risk.v1 import risk_pb2, risk_pb2_grpc
 
 from svc.kit.call import Context
 from svc.kit.errors import failed_precondition, invalid
-from svc.risk.checks import Limits
+from svc.kit.pipeline import message_of, takes_bytes
+from svc.risk import items
+from svc.risk.checks import Limits, Order
 from svc.risk.rulebook import UNKNOWN_INSTRUMENT, Rulebook, Switch
 from svc.risk.store import MAX_SWITCHES, Store
 from svc.risk.wire import (
@@ -25,6 +28,7 @@ MAX_ITEMS = 4_096
 METADATA_TIMEOUT_S = 2.0
 
 _PASSED = risk_pb2.CheckResult()
+_ONE_PASSED = risk_pb2.PreTradeCheckResponse(results=[_PASSED]).SerializeToString()
 
 
 class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
@@ -56,19 +60,23 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         )
         self._rulebook.learn_instruments(instruments_of(listed))
 
-    async def PreTradeCheck(
-        self, request: risk_pb2.PreTradeCheckRequest, context: Context
-    ) -> risk_pb2.PreTradeCheckResponse:
+    @takes_bytes
+    async def PreTradeCheck(  # type: ignore[override]  # it takes bytes and may answer with them
+        self, request: bytes, context: Context
+    ) -> risk_pb2.PreTradeCheckResponse | bytes:
         """Decided in memory; metadata is asked once when an instrument is not known yet."""
-        if len(request.items) > MAX_ITEMS:
-            text = f"{len(request.items)} items: at most {MAX_ITEMS} a call are right"
-            raise invalid(
-                "TOO_MANY_ITEMS", text, value=str(len(request.items)), most=str(MAX_ITEMS)
-            )
-        refusals = [self._rulebook.check(item) for item in request.items]
+        orders: Sequence[Order] | None = items.read(request)
+        if orders is None:
+            orders = message_of(risk_pb2.PreTradeCheckRequest, request).items
+        if len(orders) > MAX_ITEMS:
+            text = f"{len(orders)} items: at most {MAX_ITEMS} a call are right"
+            raise invalid("TOO_MANY_ITEMS", text, value=str(len(orders)), most=str(MAX_ITEMS))
+        refusals = [self._rulebook.check(order) for order in orders]
         if any(refusal and refusal.reason == UNKNOWN_INSTRUMENT for refusal in refusals):
             await self.learn_instruments()
-            refusals = [self._rulebook.check(item) for item in request.items]
+            refusals = [self._rulebook.check(order) for order in orders]
+        if not any(refusals):
+            return _ONE_PASSED * len(orders)
         return risk_pb2.PreTradeCheckResponse(
             results=[result_message(refusal) if refusal else _PASSED for refusal in refusals]
         )
