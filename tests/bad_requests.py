@@ -276,6 +276,19 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         "EXPIRES_AT_NOT_IN_FUTURE",
         {"field": "expires_at", "value": "1577836800000000000"},
     ),
+    BadRequest(
+        "expiry after the last nanosecond of an int64",
+        _limit(timeInForce="GTD", expiresAt="2262-04-11T23:47:17Z"),
+        "EXPIRES_AT_OUT_OF_RANGE",
+        _field("expires_at", "9223372037000000000", "at most 2262-04-11T23:47:16Z")
+        | {"nearestBelow": "2262-04-11T23:47:16Z"},
+    ),
+    BadRequest(
+        "expiry before any int64",
+        _limit(timeInForce="GTD", expiresAt="0001-01-01T00:00:00Z"),
+        "EXPIRES_AT_NOT_IN_FUTURE",
+        {"field": "expires_at"},
+    ),
     # Flags and leverage.
     BadRequest(
         "leverage on spot",

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from svc.kit import decimals
-from svc.kit.decimals import MAX_LEDGER_UNITS, Malformed, NotOnStep, Step, TooLarge
+from svc.kit.decimals import MAX_INT64, MAX_LEDGER_UNITS, Malformed, NotOnStep, Step, TooLarge
 from svc.kit.errors import DomainError, invalid
 from svc.order.asks import Terms
 from svc.order.instrument import Instrument
@@ -185,7 +185,7 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
         price_ticks=price_ticks,
         lots=lots,
         quote_units=quote_units,
-        expires_at_unix_ns=expires_at_unix_ns,
+        expires_at_unix_ns=max(expires_at_unix_ns, -MAX_INT64),  # long past is past
         leverage=request.leverage or 1,
         post_only=request.post_only,
         reduce_only=request.reduce_only,
@@ -246,6 +246,8 @@ def _time_in_force(request: OrderRequest, expires_at_unix_ns: int) -> int:
             rule=rule,
         )
     if (time_in_force == _GTD) == bool(expires_at_unix_ns):
+        if expires_at_unix_ns > MAX_INT64:
+            raise _expires_too_late(expires_at_unix_ns)
         return time_in_force
     if expires_at_unix_ns:
         raise invalid(
@@ -256,6 +258,18 @@ def _time_in_force(request: OrderRequest, expires_at_unix_ns: int) -> int:
             rule="only with GTD",
         )
     raise _required("EXPIRES_AT_REQUIRED", "expires_at", "A GTD order needs expires_at.")
+
+
+def _expires_too_late(expires_at_unix_ns: int) -> DomainError:
+    last = "2262-04-11T23:47:16Z"
+    return invalid(
+        "EXPIRES_AT_OUT_OF_RANGE",
+        f"expires_at is at most {last}, in nanoseconds an int64; a GTC order never expires.",
+        field="expires_at",
+        value=str(expires_at_unix_ns),
+        rule=f"at most {last}",
+        nearestBelow=last,
+    )
 
 
 def _flags(request: OrderRequest, time_in_force: int, instrument: Instrument) -> None:
