@@ -79,6 +79,14 @@ class Folder:
         """Returns when all that was appended is on the disk."""
         os.fdatasync(descriptor)
 
+    def sync(self, number: int) -> None:
+        """Returns when all of a segment is on the disk that any process ever appended."""
+        descriptor = self._open_again(self.file_name(number))
+        try:
+            self.fdatasync(descriptor)
+        finally:
+            self.close(descriptor)
+
     def sync_names(self) -> None:
         """Returns when the files' names are on the disk."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -130,6 +138,9 @@ class Folder:
     def _open_new(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         return os.open(self.path / name, flags, 0o600)
+
+    def _open_again(self, name: str) -> int:
+        return os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
 
     def _rename(self, name: str, to: str) -> None:
         (self.path / name).rename(self.path / to)

@@ -411,6 +411,10 @@ def open_market(
     dropped. Raises JournalError when the journal is damaged, foreign, of another semantic version,
     or makes other events than it holds.
     """
+    # What a writer appended before it was killed is read, and may not be on the disk: all of it is
+    # synced before it counts. Segments before the last were synced when the next one was begun.
+    for number in folder.numbers()[-2:]:
+        folder.sync(number)
     recovered = recover(folder, report)
     head = _next_head(recovered, market, epoch, new_log_id)
     if recovered.unfinished:

@@ -27,7 +27,7 @@ class LossyFolder(Folder):
     """Knows of every file how much of it has been synced, and syncs nothing really.
 
     The power fails inside sync number `syncs`, of a file or of the names; what that one should have
-    saved may be lost.
+    saved may be lost. Where only the process is to die there, it goes on with `restart`.
     """
 
     def __init__(self, path: Path, syncs: int) -> None:
@@ -42,6 +42,15 @@ class LossyFolder(Folder):
         descriptor = super()._open_new(name)
         self._names[descriptor] = name
         self._durable[name] = 0
+        return descriptor
+
+    def restart(self, syncs: int) -> None:
+        """Another process goes on with all that was appended, until sync number `syncs`."""
+        self._syncs = syncs
+
+    def _open_again(self, name: str) -> int:
+        descriptor = super()._open_again(name)
+        self._names[descriptor] = name
         return descriptor
 
     def _rename(self, name: str, to: str) -> None:
@@ -109,6 +118,13 @@ class ForgetfulFolder(LossyFolder):
         super().fdatasync(descriptor)
         if not is_new:
             self._durable = durable
+
+
+class TrustingFolder(LossyFolder):
+    """The planted fault: a start takes what it reads for what is on the disk."""
+
+    def sync(self, number: int) -> None:
+        pass
 
 
 def digest_of(commands: bytes) -> bytes:

@@ -1,6 +1,8 @@
 """What was answered survives a power failure; a build that does not sync is found out."""
 
 import random
+import struct
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +13,21 @@ from typing_extensions import Buffer
 from svc.engine import recovery
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
-from svc.engine.journal import EventBatch
+from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Taken
 from svc.engine.pipeline import Pipeline
 from svc.engine.snapshot import NOTHING_COVERED, Covered
 from svc.kit.clock import FakeClock
 from tests.engine.flows import SECOND_NS, START_NS
-from tests.engine.lossy import ForgetfulFolder, LossyFolder, PowerFailed, a_market, flow_batches
+from tests.engine.lossy import (
+    ForgetfulFolder,
+    LossyFolder,
+    PowerFailed,
+    TrustingFolder,
+    a_market,
+    flow_batches,
+)
 
 
 def stored_events(market: Market) -> list[EventBatch]:
@@ -33,14 +42,15 @@ class Answers:
     covered: Covered = NOTHING_COVERED
 
 
-def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> Answers:
-    """Submits groups of batches, with snapshots between them, until the power fails."""
+def run_until_power_fails(
+    folder: LossyFolder, draw: random.Random, batches: list[Batch], answers: Answers, epoch: int
+) -> None:
+    """Submits groups of the batches that are missing, with snapshots between them, until then."""
     clock = FakeClock(START_NS)
-    answers = Answers()
     begun: list[Taken] = []
-    waiting = list(flow_batches(draw.randint(0, 10**6), count=120))
     try:
-        market = a_market(folder, clock, segment_bytes=8_000)
+        market = a_market(folder, clock, epoch=epoch, segment_bytes=8_000)
+        waiting = batches[market.status().last_batch :]
         while waiting:
             size = draw.randint(1, 4)
             group, waiting = waiting[:size], waiting[size:]
@@ -60,47 +70,67 @@ def run_until_power_fails(folder: LossyFolder, draw: random.Random) -> Answers:
                 answers.events.append(timed)
     except PowerFailed:
         pass
-    return answers
 
 
-def assert_survives(folder: LossyFolder, target: Path, draw: random.Random) -> None:
-    answers = run_until_power_fails(folder, draw)
+def assert_survives(
+    folder: LossyFolder, target: Path, draw: random.Random, killed: Sequence[int] = ()
+) -> None:
+    """`killed` says behind how many syncs processes die before the power fails."""
+    answers = Answers()
+    batches = list(flow_batches(draw.randint(0, 10**6), count=120))
+    for epoch, syncs in enumerate((*killed, draw.randint(1, 90)), start=1):
+        folder.restart(syncs)
+        run_until_power_fails(folder, draw, batches, answers, epoch)
     folder.lose_power(target, draw)
-    market = a_market(Folder(target), epoch=2)
+    market = a_market(Folder(target), epoch=8)
     assert market.status().covered.segment >= answers.covered.segment
     numbers = [events.batch_number for events in answers.events if events.batch_number]
     assert market.status().last_batch >= max(numbers, default=0)
     found = stored_events(market)
-    with_events = [events for events in answers.events if events.count]
-    assert found[: len(with_events)] == with_events
+    by_sequence = {events.first_sequence: events for events in found}
+    for events in answers.events:
+        assert not events.count or by_sequence[events.first_sequence] == events
     for snapshot in target.glob("*.snapshot"):
         snapshot.unlink()
-    from_the_log = a_market(Folder(target), epoch=3)
+    from_the_log = a_market(Folder(target), epoch=9)
     assert stored_events(from_the_log) == found
     assert from_the_log.state_hash() == market.state_hash()
 
 
-def assert_survives_seed(make: type[LossyFolder], path: Path, seed: int) -> None:
+def assert_survives_seed(make: type[LossyFolder], path: Path, seed: int, deaths: int = 0) -> None:
     draw = random.Random(seed)
     before, after = path / "before", path / "after"
     before.mkdir(parents=True)
     after.mkdir()
-    assert_survives(make(before, draw.randint(1, 90)), after, draw)
+    killed = [draw.randint(3, 25) for _ in range(deaths)]
+    assert_survives(make(before, 0), after, draw, killed)
 
 
+def found_out(make: type[LossyFolder], path: Path, deaths: int = 0) -> int:
+    """In how many of thirty runs a planted fault shows."""
+    found = 0
+    for seed in range(30):
+        try:
+            assert_survives_seed(make, path / str(seed), seed, deaths)
+        except (AssertionError, JournalError, struct.error):
+            found += 1
+    return found
+
+
+@pytest.mark.parametrize("deaths", [0, 2])
 @pytest.mark.parametrize("seed", range(30))
-def test_what_was_answered_survives_a_power_failure(tmp_path: Path, seed: int) -> None:
-    assert_survives_seed(LossyFolder, tmp_path, seed)
+def test_what_was_answered_survives_a_power_failure(tmp_path: Path, seed: int, deaths: int) -> None:
+    assert_survives_seed(LossyFolder, tmp_path, seed, deaths)
 
 
 def test_a_journal_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
-    found_out = 0
-    for seed in range(30):
-        try:
-            assert_survives_seed(ForgetfulFolder, tmp_path / str(seed), seed)
-        except (AssertionError, JournalError):
-            found_out += 1
-    assert found_out > 20
+    assert found_out(ForgetfulFolder, tmp_path) > 20
+
+
+def test_a_start_that_counts_on_what_a_killed_writer_never_synced_is_found_out(
+    tmp_path: Path,
+) -> None:
+    assert found_out(TrustingFolder, tmp_path, deaths=2) > 20
 
 
 class Watched(Engine):
@@ -202,4 +232,4 @@ def test_a_writer_that_ends_before_its_events_are_appended_is_made_up_for(
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1_000, 2_000))
 def test_what_was_answered_survives_many_power_failures(tmp_path: Path, seed: int) -> None:
-    assert_survives_seed(LossyFolder, tmp_path, seed)
+    assert_survives_seed(LossyFolder, tmp_path, seed, deaths=seed % 4)
