@@ -17,6 +17,7 @@ from itertools import pairwise
 from svc.engine.folder import Folder
 from svc.engine.frames import (
     HEADER_BYTES,
+    Damaged,
     FrameKey,
     FrameType,
     SegmentHeader,
@@ -58,7 +59,10 @@ class _Places:
 
 
 class FrameIndex:
-    """The index of a folder's segments, of which the last one may grow while others read."""
+    """The index of a folder's segments, of which the last one may grow while others read.
+
+    What asks for places raises Damaged when a segment that is read for them is cut short.
+    """
 
     _growing: _Places
 
@@ -124,9 +128,12 @@ class FrameIndex:
 
     def _read(self, at: int) -> _Places:
         # Headers alone: the records are checked when they are read.
-        segment = memoryview(self._folder.read(self._headers[at].number))
+        number, end = self._headers[at].number, self._ends[at]
+        segment = memoryview(self._folder.read(number))
+        if len(segment) < end:
+            raise Damaged(f"{end} bytes of segment {number} count, it is shorter")
         places, offset = _Places(), HEADER_BYTES
-        while offset < self._ends[at]:
+        while offset < end:
             places.add(offset, frame_key(segment, offset))
             offset = frame_end(segment, offset)
         return places

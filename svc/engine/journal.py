@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from svc.engine.folder import Folder
@@ -112,7 +113,9 @@ class Journal:
 
     def digest_of(self, number: int) -> bytes:
         """Digest of batch `number`, from 1 to the last that is on the disk."""
-        return self._read(self._index.batch(number)).digest
+        with _refusing():
+            place = self._index.batch(number)
+        return self._read(place).digest
 
     @property
     def put_batches(self) -> int:
@@ -207,7 +210,12 @@ class Journal:
 
     def events_from(self, sequence: int) -> Iterator[Frame]:
         """Reads the frames with events, from the one that holds `sequence` on."""
-        for place in self._index.events_from(sequence):
+        places = self._index.events_from(sequence)
+        while True:
+            with _refusing():
+                place = next(places, None)
+            if place is None:
+                return
             yield self._read(place)
 
     def close(self) -> None:
@@ -257,3 +265,11 @@ class Journal:
             raise JournalError(
                 "JOURNAL_CORRUPT", str(damage), file=file, offset=place.offset
             ) from None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except Damaged as damage:
+        raise JournalError("JOURNAL_CORRUPT", f"before a snapshot: {damage}") from None

@@ -193,3 +193,21 @@ def test_a_snapshots_segment_that_is_damaged_is_refused_though_the_snapshot_is_w
         error = refusal(tmp_path)
         assert (error.reason, error.file) == ("JOURNAL_CORRUPT", segment.name)
         assert error.offset <= at
+
+
+def test_a_segment_before_a_snapshot_that_is_cut_short_is_refused_by_whoever_reads_it(
+    tmp_path: Path,
+) -> None:
+    market = a_market(Folder(tmp_path))
+    batches = list(flow_batches(4, 10))
+    market.submit(batches)
+    market.take_snapshot()
+    market.close()
+    first = tmp_path / f"{1:020d}.journal"
+    first.write_bytes(first.read_bytes()[:-300])
+    again = a_market(Folder(tmp_path), epoch=2)
+    assert again.status().last_batch == len(batches)
+    with pytest.raises(JournalError, match="JOURNAL_CORRUPT: before a snapshot"):
+        list(again.events_after(0))
+    with pytest.raises(JournalError, match="segment 1 count, it is shorter"):
+        again.submit(batches[:1])
