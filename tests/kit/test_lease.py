@@ -131,6 +131,7 @@ async def test_a_takeover_waits_for_the_transaction_in_flight_and_sees_its_write
     first, second = make("a"), make("b", SHORT)
     await first.acquire()
     async with alpha.transaction() as connection:
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await first.fence(connection)
         await expire(alpha)
         takeover = asyncio.create_task(second.acquire())
