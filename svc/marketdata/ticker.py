@@ -44,15 +44,19 @@ class RollingDay:
 
     def add_trade(self, time_ms: int, price_ticks: int, lots: int) -> None:
         """Add the next trade of the tape; times never fall."""
-        opened = time_ms - time_ms % MINUTE_MS
-        if self._minutes and self._minutes[-1].open_ms == opened:
-            self._minutes[-1].add_trade(price_ticks, lots)
+        minutes = self._minutes
+        # Most trades come in the minute of the one before.
+        if minutes and 0 <= time_ms - minutes[-1].open_ms < MINUTE_MS:
+            minutes[-1].add_trade(price_ticks, lots)
         else:
+            opened = time_ms - time_ms % MINUTE_MS
             self._forget_before(opened)
-            self._minutes.append(Candle.of_trade(opened, price_ticks, lots))
+            minutes.append(Candle.of_trade(opened, price_ticks, lots))
         self._last = price_ticks
-        self._high = max(self._high, price_ticks)
-        self._low = min(self._low, price_ticks) if self._low else price_ticks
+        if price_ticks > self._high:
+            self._high = price_ticks
+        if price_ticks < self._low or not self._low:
+            self._low = price_ticks
         self._lots += lots
         self._tick_lots += price_ticks * lots
         self._trades += 1
