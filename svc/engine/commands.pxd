@@ -21,6 +21,7 @@ from svc.engine.orders cimport find_order, map_order
 from svc.engine.queue cimport (
     end_resting,
     flags_of,
+    is_beyond,
     is_market,
     is_waiting,
     limit_of,
@@ -76,9 +77,7 @@ cdef inline bint is_shape_known(const Command *c) noexcept nogil:
 
 
 cdef inline bint is_limit_consistent(const Command *c) noexcept nogil:
-    if c.cap != 0 and c.price != 0 and (
-        c.price > c.cap if c.side == BUY else c.price < c.cap
-    ):
+    if c.cap != 0 and c.price != 0 and is_beyond(c.side, c.price, c.cap):
         return False
     if c.tif == FOK_BUDGET:
         return c.order_type == LIMIT and c.budget > 0 and c.price >= 0 and c.flags == 0
@@ -336,7 +335,7 @@ cdef inline uint32_t reprice_refusal(
         return MARKET_STATE
     if price < book.min_ticks or price > book.max_ticks:
         return PRICE_OUT_OF_RANGE
-    if cap != 0 and (price > cap if side_of(order) == BUY else price < cap):
+    if cap != 0 and is_beyond(side_of(order), price, cap):
         return PRICE_COLLAR
     if (book.state == POST_ONLY or flags_of(order) & FLAG_POST_ONLY) and would_take(
         s, book, order, price
@@ -406,7 +405,7 @@ cdef inline uint32_t replace_refusal(
         return QUANTITY_OUT_OF_RANGE
     if c.expire_ns != 0 and c.expire_ns <= s.time_ns:
         return EXPIRED
-    if c.cap != 0 and price != 0 and (price > cap if side_of(order) == BUY else price < cap):
+    if c.cap != 0 and price != 0 and is_beyond(side_of(order), price, cap):
         return INVALID_COMMAND
     if waits:
         return retrigger_refusal(s, book, order, c, price)

@@ -2,6 +2,9 @@
 
 Invariant: a level's total, hidden quantity and count are the sums over its queue. An order that is
 live but in no level has `level` 0 (it is on its way in).
+
+Who stands at an end of a queue, and on which side, comes in no order, so the hot path asks by
+masks, not by branches. Links to nobody lead to order 0, which is written and never read.
 """
 
 from libc.stdint cimport int64_t, uint32_t
@@ -54,6 +57,13 @@ cdef inline bint is_market(const Order *order) noexcept nogil:
     return type_of(order) == MARKET or type_of(order) == STOP_MARKET
 
 
+cdef inline bint is_beyond(uint32_t side, int64_t price, int64_t bound) noexcept nogil:
+    # Whether a price is worse for an order of this side than the bound: higher for a buy, lower
+    # for a sell. ~a < ~b is a > b for every value.
+    cdef int64_t turned = <int64_t>side - BUY - 1
+    return (price ^ turned) < (bound ^ turned)
+
+
 cdef inline bint is_waiting(const State *s, const Order *order) noexcept nogil:
     # A stop whose trigger has not traded yet. The order is in a level.
     return s.levels[order.level].side >= BUY_STOPS
@@ -93,8 +103,8 @@ cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) no
     cdef Level *level = &s.levels[level_index]
     cdef Order *order = &s.orders[index]
     order.level = level_index
-    cdef uint32_t *before = &s.orders[level.tail].next if level.tail != 0 else &level.head
-    before[0] = index
+    s.orders[level.tail].next = index
+    level.head |= index & -<uint32_t>(level.tail == 0)
     order.prev = level.tail
     order.next = 0
     level.tail = index
@@ -105,10 +115,12 @@ cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) no
 
 cdef inline void detach_order(State *s, Level *level, Order *order) noexcept nogil:
     # Out of the queue; the level stays, even when it is empty now.
-    cdef uint32_t *before = &s.orders[order.prev].next if order.prev != 0 else &level.head
-    cdef uint32_t *behind = &s.orders[order.next].prev if order.next != 0 else &level.tail
-    before[0] = order.next
-    behind[0] = order.prev
+    cdef uint32_t prev = order.prev
+    cdef uint32_t next = order.next
+    s.orders[prev].next = next
+    s.orders[next].prev = prev
+    level.head ^= (level.head ^ next) & -<uint32_t>(prev == 0)
+    level.tail ^= (level.tail ^ prev) & -<uint32_t>(next == 0)
     level.count -= 1
     level.total -= order.remaining
     level.hidden -= order.remaining - visible_of(s, order)
