@@ -20,6 +20,7 @@ from svc.engine.state cimport (
     State,
     give_level,
     give_node,
+    likely,
     prefetch,
     take_level,
     take_node,
@@ -48,6 +49,10 @@ cdef extern from *:
         return equal;
     #endif
     }
+    /* Where the key is in the leaf if it is there, without a branch. */
+    static inline uint32_t probable_place(const uint8_t *marks, int64_t key) {
+        return (uint32_t)__builtin_ctz(marks_equal(marks, mark_of(key)) | 0x80000000u);
+    }
     /* The place of the key in the leaf, 32 when it is not there. */
     static inline uint32_t place_in_leaf(
         const uint8_t *marks, const int64_t *keys, uint32_t count, int64_t key
@@ -61,6 +66,7 @@ cdef extern from *:
     }
     """
     uint8_t mark_of(int64_t key) noexcept nogil
+    uint32_t probable_place(const uint8_t *marks, int64_t key) noexcept nogil
     uint32_t place_in_leaf(
         const uint8_t *marks, const int64_t *keys, uint32_t count, int64_t key
     ) noexcept nogil
@@ -73,16 +79,18 @@ cdef struct Path:
     uint32_t depth
 
 
-cdef inline uint32_t count_below(const int64_t *keys, int64_t key) noexcept nogil:
-    # No branches: two halvings, then vector instructions of the x86-64 baseline.
-    cdef uint64_t start = (<uint64_t>(keys[NODE_KEYS // 2 - 1] - key) >> 63) * (NODE_KEYS // 2)
-    cdef uint64_t below
-    cdef int i
-    start += (<uint64_t>(keys[start + NODE_KEYS // 4 - 1] - key) >> 63) * (NODE_KEYS // 4)
-    below = start
-    for i in range(NODE_KEYS // 4):
-        below += <uint64_t>(keys[start + i] - key) >> 63
-    return <uint32_t>below
+cdef inline uint32_t child_at(const Node *node, int64_t key) noexcept nogil:
+    # Which child of an inner node the key belongs to: five halvings of its 31 keys, no branch.
+    cdef const int64_t *keys = node.keys
+    cdef uint32_t at = <uint32_t>(keys[15] <= key) * 16
+    at += <uint32_t>(keys[at + 7] <= key) * 8
+    at += <uint32_t>(keys[at + 3] <= key) * 4
+    at += <uint32_t>(keys[at + 1] <= key) * 2
+    return at + <uint32_t>(keys[at] <= key)
+
+
+cdef inline uint32_t child_of(const Node *node, int64_t key) noexcept nogil:
+    return node.slots[child_at(node, key)]
 
 
 cdef inline uint32_t descend(
@@ -93,7 +101,7 @@ cdef inline uint32_t descend(
     cdef uint32_t child
     path.depth = 0
     while path.depth + 1 < side.height:
-        child = count_below(s.nodes[node].keys, key + 1)
+        child = child_at(&s.nodes[node], key)
         path.nodes[path.depth] = node
         path.children[path.depth] = child
         path.depth += 1
@@ -111,20 +119,17 @@ cdef inline void prefetch_node(const Node *node) noexcept nogil:
     prefetch(&node.slots[NODE_KEYS // 2])
 
 
-cdef inline uint32_t leaf_of(const State *s, const Side *side, int64_t key) noexcept nogil:
-    # As `descend`, without the path. The side is not empty.
-    cdef uint32_t node = side.root
-    cdef uint32_t height = side.height
-    while height > 1:
-        node = s.nodes[node].slots[count_below(s.nodes[node].keys, key + 1)]
-        height -= 1
-    return node
+cdef inline void prefetch_leaf(const Node *node) noexcept nogil:
+    # What tells where in it a key is.
+    prefetch(&node.low)
+    prefetch(&node.slots[0])
+    prefetch(&node.slots[NODE_KEYS // 2])
 
 
 cdef inline uint32_t leaf_at_hand(const State *s, const Side *side, int64_t key) noexcept nogil:
-    # The leaf of the key if it is the one used last or the best one, 0 if it may be another.
+    # The leaf of the key if it is the finger or the best one, 0 if it may be another.
     cdef const Node *node = &s.nodes[side.finger]
-    if side.finger != 0 and node.low <= key < node.high:
+    if likely(node.low <= key < node.high):
         return side.finger
     return side.last if s.nodes[side.last].low <= key else 0
 
@@ -231,20 +236,33 @@ cdef inline int64_t split_key(const Node *node, int64_t key) noexcept nogil:
 
 
 cdef inline void move_entries(State *s, uint32_t low, uint32_t high, int64_t start) noexcept nogil:
-    # Levels with keys from `start` on go from one leaf into the other.
+    # Levels with keys from `start` on go from a full leaf into an empty one. Either may get any, so
+    # each is written to both, and the place counts where it belongs.
     cdef Node *node = &s.nodes[low]
     cdef uint32_t count = node.count
-    cdef uint32_t i
+    cdef Node *upper = &s.nodes[high]
     cdef uint32_t kept = 0
+    cdef uint32_t moved = 0
+    cdef uint32_t i, slot, goes
+    cdef int64_t key
+    cdef uint8_t mark
     for i in range(count):
-        if node.keys[i] >= start:
-            put_entry(s, high, node.keys[i], node.slots[i])
-            continue
-        node.marks[kept] = node.marks[i]
-        node.keys[kept] = node.keys[i]
-        node.slots[kept] = node.slots[i]
-        kept += 1
+        key = node.keys[i]
+        slot = node.slots[i]
+        mark = node.marks[i]
+        goes = key >= start
+        upper.keys[moved] = key
+        upper.slots[moved] = slot
+        upper.marks[moved] = mark
+        moved += goes
+        node.keys[kept] = key
+        node.slots[kept] = slot
+        node.marks[kept] = mark
+        kept += 1 - goes
     node.count = kept
+    upper.count = moved
+    for i in range(moved):
+        s.levels[upper.slots[i]].leaf = high
 
 
 cdef inline void split_leaf(
@@ -397,7 +415,6 @@ cdef inline void drop_level(State *s, Side *side, uint32_t index) noexcept nogil
     cdef Node *node = &s.nodes[leaf]
     take_entry(node, key)
     side.levels -= 1
-    side.finger = leaf
     if node.count == 0:
         side.finger = 0
         if side.height == 1:

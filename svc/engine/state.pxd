@@ -90,6 +90,8 @@ cdef extern from *:
 cdef enum:
     NODE_KEYS = 32
     MAX_HEIGHT = 12
+    ABREAST = 4
+    GUESSES = 16
     BIDS = 0
     ASKS = 1
     MARKET_BUYS = 2
@@ -132,7 +134,7 @@ cdef struct Extension:
 # Orders of one price in time order. `key` is the price for buys and its negative for sells, so
 # that the best level of every side has the greatest key. Market orders that an auction has
 # collected stand at their cap or floor, without one at ANY_PRICE (buys) or 0 (sells).
-# `leaf` is the tree's node that holds it.
+# `leaf` is the tree's node that holds it. One cache line, for all of it is needed at once.
 cdef struct Level:
     int64_t key
     int64_t total
@@ -143,6 +145,7 @@ cdef struct Level:
     uint32_t book
     uint32_t side
     uint32_t leaf
+    uint64_t reserved[2]
 
 # A node of a side's B+-tree. An inner node's `slots` are children in order, keys[i] is the least
 # key below slots[i + 1], unused keys hold KEY_SENTINEL. A leaf's `slots` are levels in any order, a
@@ -158,7 +161,7 @@ cdef struct Node:
     int64_t keys[NODE_KEYS]
     uint32_t slots[NODE_KEYS]
 
-# `finger` is the leaf in which a level was found, made or dropped last, 0 for none.
+# `finger` is a leaf that may hold the next key that is asked for, 0 for none.
 cdef struct Side:
     uint32_t root
     uint32_t height
@@ -211,6 +214,17 @@ cdef struct Deadline:
     int64_t order_id
     uint32_t order
 
+# Where a command further down the batch will find its order's level, and look for its price
+# (lookahead.pxd).
+cdef struct Guess:
+    uint64_t nodes_given
+    int64_t key
+    uint32_t book
+    uint32_t side
+    uint32_t leaf
+    uint32_t old_level
+    uint32_t new_level
+
 cdef struct State:
     Order *orders
     uint32_t order_capacity
@@ -227,6 +241,7 @@ cdef struct State:
     uint32_t node_capacity
     uint32_t node_high
     uint32_t node_free
+    uint64_t nodes_given
     Extension *extensions
     uint32_t extension_capacity
     uint32_t extension_high
@@ -256,6 +271,7 @@ cdef struct State:
     int64_t time_ns
     uint32_t semantic_version
     uint64_t commands
+    Guess guesses[GUESSES]
 
 
 cdef inline uint32_t take_order(State *s) noexcept nogil:
@@ -326,6 +342,7 @@ cdef inline uint32_t take_node(State *s) noexcept nogil:
 cdef inline void give_node(State *s, uint32_t index) noexcept nogil:
     s.nodes[index].next = s.node_free
     s.node_free = index
+    s.nodes_given += 1
 
 
 cdef inline uint32_t take_extension(State *s) noexcept nogil:

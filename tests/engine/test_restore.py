@@ -49,7 +49,7 @@ STATE_FIELDS = {
     "Level": {
         "key": "ORDER 32, 56, 80 or 104", "total": "its orders", "hidden": "its orders",
         "head": "its orders", "tail": "its orders", "count": "its orders", "book": "ORDER 8",
-        "leaf": "memory", "side": "ORDER 1, 2 and 64",
+        "leaf": "memory", "side": "ORDER 1, 2 and 64", "reserved": "nothing",
     },
     "Node": {
         "keys": "the levels", "slots": "the levels", "count": "the levels", "prev": "the levels",
@@ -76,12 +76,17 @@ STATE_FIELDS = {
     "Membership": {"account_id": "GROUP 16", "group": "GROUP 24"},
     "Position": {"account_id": "POSITION 16", "lots": "POSITION 24", "instrument_id": "POSITION 8"},
     "Deadline": {"expire_ns": "ORDER 88", "order_id": "ORDER 16", "order": "memory"},
+    "Guess": {
+        "nodes_given": "memory", "key": "memory", "book": "memory", "side": "memory",
+        "leaf": "memory", "old_level": "memory", "new_level": "memory",
+    },
     "State": {
         "orders": "ORDER", "order_capacity": "memory", "order_high": "memory",
         "order_free": "memory", "live_orders": "MARKET 56", "map": "the orders",
         "map_bits": "memory", "levels": "the orders", "level_capacity": "memory",
         "level_high": "memory", "level_free": "memory", "nodes": "the levels",
         "node_capacity": "memory", "node_high": "memory", "node_free": "memory",
+        "nodes_given": "memory", "guesses": "memory",
         "extensions": "ORDER", "extension_capacity": "memory", "extension_high": "memory",
         "extension_free": "memory", "deadlines": "the orders", "deadline_capacity": "memory",
         "deadline_count": "the orders", "groups": "GROUP", "group_bits": "memory",
