@@ -6,8 +6,8 @@ Invariant: a definition or state at or below the known version changes nothing a
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
+from svc.engine.acceptance cimport MAX_TICKS, find_book
 from svc.engine.auction cimport indicate, uncross
-from svc.engine.commands cimport MAX_TICKS, find_book
 from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
 from svc.engine.groups cimport put_group
 from svc.engine.matching cimport put_state

@@ -7,7 +7,7 @@ last INDICATIVE_PRICE says what the book would print.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from svc.engine.commands cimport find_book
+from svc.engine.acceptance cimport find_book
 from svc.engine.emit cimport emit_indicative, emit_trade
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.matching cimport (

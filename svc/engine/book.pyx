@@ -5,7 +5,7 @@
 Owns the memory of the engine and its boundary with Python: records in, records out. Invariant:
 events and state are a pure function of the commands and batch times applied so far. What a
 command does stands in the .pxd files beside: state, orders, levels, queue, matching, auction,
-commands, admin, batch, export.
+acceptance, commands, admin, lookahead, batch, export.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
@@ -13,8 +13,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from svc.engine.acceptance cimport find_book
 from svc.engine.batch cimport apply_batch
-from svc.engine.commands cimport find_book
 from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order

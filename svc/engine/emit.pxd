@@ -25,13 +25,8 @@ from svc.engine.state cimport Book, Extension, Level, Order, State, price_of, ta
 
 cdef inline uint32_t traits_of(const Command *c) noexcept nogil:
     # The second to fifth byte of a command as they stand, the self-trade mode beside the side.
-    return (
-        <uint32_t>c.side
-        | <uint32_t>c.stp_mode << 4
-        | <uint32_t>c.order_type << 8
-        | <uint32_t>c.tif << 16
-        | <uint32_t>c.flags << 24
-    )
+    cdef uint64_t head = (<const uint64_t *>c)[0]
+    return <uint32_t>(head >> 8) | <uint32_t>(head >> 40 & 0xF) << 4
 
 
 cdef inline uint64_t head_of(uint32_t kind, uint32_t reason, uint32_t traits) noexcept nogil:

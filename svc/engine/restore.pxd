@@ -7,8 +7,8 @@ engine exports are refused, or come out differently: whoever restores compares t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from svc.engine.acceptance cimport MAX_TICKS, find_book
 from svc.engine.admin cimport MAX_LOTS, add_book
-from svc.engine.commands cimport MAX_TICKS, find_book
 from svc.engine.deadlines cimport add_deadline
 from svc.engine.export cimport (
     STATE_GROUP,

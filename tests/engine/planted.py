@@ -48,7 +48,7 @@ class Bug:
 BUGS = (
     Bug(
         "a live id is taken a second time",
-        "commands.pxd",
+        "acceptance.pxd",
         "if unlikely(find_order(s, c.order_id) != 0):",
         "if unlikely(find_order(s, c.order_id) != 0 and not planted({0})):",
     ),
