@@ -38,10 +38,6 @@ def pytest_configure() -> None:
     )
     settings.load_profile("same")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # How long an example takes is the machine's business, and no test's.
-    patient = settings(deadline=None, suppress_health_check=_BUSY)
-    settings.register_profile("patient", patient)
-    settings.load_profile("patient")
 
 
 def _absent(reason: str) -> NoReturn:
