@@ -28,16 +28,17 @@ NewDatabase = Callable[[], str]
 def pytest_configure() -> None:
     """Let SIGTERM (a time limit) end the run as Ctrl-C does: the servers are stopped first.
 
-    Examples are the same in every run, and none fails because the machine is busy.
+    Hypothesis tries the same examples in every run.
     """
-    settings.register_profile(
-        "same",
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # How long an example takes is the machine's business, and no test's.
+    patient = settings(
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
-    settings.load_profile("same")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings.register_profile("patient", patient)
+    settings.load_profile("patient")
 
 
 def _absent(reason: str) -> NoReturn:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.engine.crc32c import crc32c, crc32c_by_tables
@@ -18,9 +18,7 @@ from svc.engine.packing import Packer
 from svc.engine.recovery import recover
 from tests.engine.lossy import a_market, flow_batches
 
-quiet = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quiet = settings(max_examples=30)
 
 
 @pytest.fixture
@@ -197,7 +195,6 @@ def test_a_segment_without_a_whole_header_is_dropped_and_made_again(journal: Pat
 
 
 @given(st.lists(st.binary(max_size=700), max_size=3))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_refused_or_dropped_never_misread(
     tmp_path: Path, contents: list[bytes]
 ) -> None:

@@ -168,7 +168,7 @@ def test_a_restored_engine_and_reference_go_on_with_the_same_events(
 
 
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 6), every=st.integers(1, 12))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_flow_goes_on_after_any_restore(seed: int, size: int, every: int) -> None:
     run_restored_every(Flow(seed, ticks=6), batches=60, size=size, every=every)
 
@@ -219,7 +219,7 @@ def test_records_that_are_no_state_are_refused_and_name_the_first_that_is_not() 
 
 
 @given(draw=st.randoms(use_true_random=False), changes=st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_altered_records_are_refused_or_make_a_state_that_can_be_looked_at(
     draw: random.Random, changes: int
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import Buffer
 
@@ -29,9 +29,7 @@ from tests.engine.flows import SECOND_NS, START_NS
 from tests.engine.lossy import a_market, flow_batches
 
 ROOT = Path(__file__).parents[2]
-quiet = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quiet = settings(max_examples=40)
 
 
 def run(path: Path, seed: int, *, count: int = 60, snapshots: Sequence[int] = (15, 40)) -> Market:

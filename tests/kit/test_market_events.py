@@ -8,7 +8,7 @@ import pytest
 from engine.v1 import engine_pb2, records_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.kit.market_events import Event, EventBatch, Kind, parse_batch, parse_response
@@ -93,7 +93,6 @@ def test_an_event_has_every_field_of_every_kind() -> None:
     assert {kind.name.upper(): kind.number for kind in KINDS} == dict(Kind.__members__)
 
 
-@settings(deadline=None)
 @given(batch_messages())
 def test_every_field_of_every_kind_is_what_protobuf_reads(message: records_pb2.EventBatch) -> None:
     assert_same_batch(parse_batch(message.SerializeToString()), message)
@@ -142,7 +141,6 @@ def spoiled(draw: st.DrawFn) -> bytes:
     return wire
 
 
-@settings(deadline=None)
 @given(spoiled())
 def test_spoiled_bytes_are_read_as_protobuf_reads_them_or_refused_as_it_does(wire: bytes) -> None:
     try:
@@ -175,7 +173,6 @@ def test_the_last_kind_in_a_message_is_the_one_it_has() -> None:
     assert_same_batch(parse_batch(wire), records_pb2.EventBatch.FromString(wire))
 
 
-@settings(deadline=None)
 @given(batch_messages())
 def test_a_response_is_its_batch(message: records_pb2.EventBatch) -> None:
     read = parse_response(engine_pb2.StreamEventsResponse(batch=message).SerializeToString())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.kit.database import Database
@@ -58,7 +58,7 @@ async def read(conn: asyncpg.Connection, rows: object, name: str = "sample") -> 
     return [tuple(row) for row in found]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(max_examples=200)
 @given(rows=ROWS)
 async def test_the_database_reads_what_was_given(
     conn: asyncpg.Connection, rows: list[tuple[object, ...]]
