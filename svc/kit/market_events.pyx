@@ -12,11 +12,9 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from svc.kit.protowire cimport (
+from svc.kit.wire cimport LENGTH, VARINT, Span
+from svc.kit.wire_fields cimport (
     FIXED64,
-    LENGTH,
-    VARINT,
-    Reader,
     read_fixed64,
     read_inside,
     read_short,
@@ -177,7 +175,7 @@ cdef int _begin_kind(Event event, int kind) except -1:
     return 0
 
 
-cdef int _read_kind(Event event, Reader reader) except -1:
+cdef int _read_kind(Event event, Span reader) except -1:
     cdef Place* fields = places[event.kind]
     cdef uint64_t tag, value
     while reader.at < reader.end:
@@ -190,9 +188,9 @@ cdef int _read_kind(Event event, Reader reader) except -1:
     return 0
 
 
-cdef Event _read_event(Reader reader):
+cdef Event _read_event(Span reader):
     cdef Event event = Event.__new__(Event)
-    cdef Reader inner
+    cdef Span inner
     cdef uint64_t tag, value
     while reader.at < reader.end:
         read_short(&reader, &tag)
@@ -214,8 +212,8 @@ cdef Event _read_event(Reader reader):
     return event
 
 
-cdef int _read_batch(EventBatch batch, Reader reader) except -1:
-    cdef Reader inner
+cdef int _read_batch(EventBatch batch, Span reader) except -1:
+    cdef Span inner
     cdef uint64_t tag, value
     while reader.at < reader.end:
         read_short(&reader, &tag)
@@ -241,8 +239,8 @@ cdef int _read_batch(EventBatch batch, Reader reader) except -1:
 
 cdef EventBatch _batch_of(bytes wire):
     """The batch of a StreamEventsResponse that carries nothing else; None for any other."""
-    cdef Reader reader = reader_of(<const uint8_t*>PyBytes_AS_STRING(wire), len(wire))
-    cdef Reader inner
+    cdef Span reader = reader_of(<const uint8_t*>PyBytes_AS_STRING(wire), len(wire))
+    cdef Span inner
     cdef EventBatch batch = None
     cdef uint64_t tag
     while reader.at < reader.end:

@@ -28,7 +28,7 @@ from svc.kit.market_events cimport (
     Event,
     EventBatch,
 )
-from svc.kit.protowire cimport LENGTH, write_number, write_varint
+from svc.kit.wire cimport LENGTH, put_number, put_varint
 
 from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2
@@ -70,49 +70,49 @@ cdef class Effects:
         cdef uint8_t* out = kind
         # In an auction the taker is the buyer.
         cdef bint sold = event.side == SELL
-        out = write_number(out, 1, event.trade_number)
-        out = write_number(out, 2, event.instrument_id)
-        out = write_number(out, 3, event.price_ticks)
-        out = write_number(out, 4, event.quantity_lots)
-        out = write_number(out, 5, event.side)
-        out = write_number(out, 6, event.maker_order_id if sold else event.taker_order_id)
-        out = write_number(out, 7, event.maker_version if sold else event.taker_version)
-        out = write_number(out, 8, event.maker_account_id if sold else event.taker_account_id)
-        out = write_number(out, 9, event.taker_order_id if sold else event.maker_order_id)
-        out = write_number(out, 10, event.taker_version if sold else event.maker_version)
-        out = write_number(out, 11, event.taker_account_id if sold else event.maker_account_id)
+        out = put_number(out, 1, event.trade_number)
+        out = put_number(out, 2, event.instrument_id)
+        out = put_number(out, 3, event.price_ticks)
+        out = put_number(out, 4, event.quantity_lots)
+        out = put_number(out, 5, event.side)
+        out = put_number(out, 6, event.maker_order_id if sold else event.taker_order_id)
+        out = put_number(out, 7, event.maker_version if sold else event.taker_version)
+        out = put_number(out, 8, event.maker_account_id if sold else event.taker_account_id)
+        out = put_number(out, 9, event.taker_order_id if sold else event.maker_order_id)
+        out = put_number(out, 10, event.taker_version if sold else event.maker_version)
+        out = put_number(out, 11, event.taker_account_id if sold else event.maker_account_id)
         return self._add(event.sequence, PERPETUAL_TRADE if perpetual else SPOT_TRADE, kind, out)
 
     cdef int release(self, Event event, int64_t remaining_lots) except -1:
         cdef uint8_t kind[MOST_KIND_BYTES]
         cdef uint8_t* out = kind
-        out = write_number(out, 1, event.order_id)
-        out = write_number(out, 2, event.version)
-        out = write_number(out, 3, remaining_lots)
+        out = put_number(out, 1, event.order_id)
+        out = put_number(out, 2, event.version)
+        out = put_number(out, 3, remaining_lots)
         return self._add(event.sequence, RELEASE, kind, out)
 
     cdef int replace(self, Event event, bint rejected) except -1:
         cdef uint8_t kind[MOST_KIND_BYTES]
         cdef uint8_t* out = kind
-        out = write_number(out, 1, event.order_id)
-        out = write_number(out, 2, event.version)
-        out = write_number(out, 3, event.cap_ticks)
-        out = write_number(out, 4, event.remaining_lots)
-        out = write_number(out, 5, rejected)
+        out = put_number(out, 1, event.order_id)
+        out = put_number(out, 2, event.version)
+        out = put_number(out, 3, event.cap_ticks)
+        out = put_number(out, 4, event.remaining_lots)
+        out = put_number(out, 5, rejected)
         return self._add(event.sequence, REPLACE, kind, out)
 
     cdef int _add(self, uint64_t sequence, int field, uint8_t* kind, uint8_t* end) except -1:
         cdef uint8_t effect[MOST_EFFECT_BYTES]
-        cdef uint8_t* out = write_number(effect, 1, sequence)
+        cdef uint8_t* out = put_number(effect, 1, sequence)
         cdef uint8_t* place
         out[0] = <uint8_t>(field << 3 | LENGTH)
-        out = write_varint(out + 1, end - kind)
+        out = put_varint(out + 1, end - kind)
         memcpy(out, kind, end - kind)
         out += end - kind
         self._make_room()
         place = self._start + self._used
         place[0] = EFFECTS << 3 | LENGTH
-        place = write_varint(place + 1, out - effect)
+        place = put_varint(place + 1, out - effect)
         memcpy(place, effect, out - effect)
         self._used = place + (out - effect) - self._start
         return 0

@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeASCII
 
+from svc.kit.wire cimport LENGTH, VARINT, Span, take_inside, take_varint
 from svc.wallet.memory cimport HoldAsk
 from svc.wallet.settlement cimport Release, Replace, Trade
 
@@ -19,9 +20,7 @@ from svc.wallet.asks import Refusal
 from svc.wallet.settlement import LogPoint, Range
 
 cdef enum:
-    VARINT = 0  # wire types of protobuf
     FIXED64 = 1
-    LENGTH = 2
     MOST_FIELDS = 12  # of the messages of numbers alone
     MOST_DIGITS = 38
 
@@ -41,34 +40,14 @@ cdef enum:
     LOG_HASH = 3
 
 
-cdef struct Reader:
-    const uint8_t* at
-    const uint8_t* end
-
-
-cdef inline Reader _all(bytes payload) noexcept:
-    cdef Reader reader
+cdef inline Span _all(bytes payload) noexcept:
+    cdef Span reader
     reader.at = <const uint8_t*>PyBytes_AS_STRING(payload)
     reader.end = reader.at + PyBytes_GET_SIZE(payload)
     return reader
 
 
-cdef inline bint _varint(Reader* reader, uint64_t* value) noexcept nogil:
-    """False at a number that is cut off or has more than 64 bits."""
-    cdef int shift = 0
-    cdef uint8_t byte
-    value[0] = 0
-    while reader.at < reader.end and shift < 64:
-        byte = reader.at[0]
-        reader.at += 1
-        value[0] |= <uint64_t>(byte & 0x7F) << shift
-        if byte < 0x80:
-            return shift < 63 or byte < 2
-        shift += 7
-    return False
-
-
-cdef inline bint _field(Reader* reader, int* number, int* wire_type) noexcept nogil:
+cdef inline bint _field(Span* reader, int* number, int* wire_type) noexcept nogil:
     """False at a field whose number is above those known here."""
     cdef uint8_t tag = reader.at[0]
     reader.at += 1
@@ -77,24 +56,14 @@ cdef inline bint _field(Reader* reader, int* number, int* wire_type) noexcept no
     return tag < 0x80
 
 
-cdef inline bint _inside(Reader* reader, Reader* inner) noexcept nogil:
-    """False at a submessage that goes beyond its message."""
-    cdef uint64_t length
-    if not _varint(reader, &length) or length > <uint64_t>(reader.end - reader.at):
-        return False
-    inner.at = reader.at
-    inner.end = reader.at = reader.at + length
-    return True
-
-
-cdef inline bint _numbers(Reader reader, uint64_t* values, int fields) noexcept nogil:
+cdef inline bint _numbers(Span reader, uint64_t* values, int fields) noexcept nogil:
     """Reads a message of numbers; False at any other field."""
     cdef int number, wire_type
     memset(values, 0, MOST_FIELDS * sizeof(uint64_t))
     while reader.at < reader.end:
         if not _field(&reader, &number, &wire_type) or wire_type != VARINT:
             return False
-        if not 0 < number <= fields or not _varint(&reader, &values[number]):
+        if not 0 < number <= fields or not take_varint(&reader, &values[number]):
             return False
     return True
 
@@ -106,15 +75,15 @@ cdef inline int32_t _zigzag(uint64_t value) noexcept nogil:
 
 def asks_of(bytes payload not None):
     """The holds that a LockFundsRequest asks for; None when protobuf has to read it."""
-    cdef Reader reader = _all(payload)
-    cdef Reader inner
+    cdef Span reader = _all(payload)
+    cdef Span inner
     cdef int number, wire_type
     cdef HoldAsk ask
     cdef list asks = []
     while reader.at < reader.end:
         if not _field(&reader, &number, &wire_type) or number != ITEMS or wire_type != LENGTH:
             return None
-        if not _inside(&reader, &inner):
+        if not take_inside(&reader, &inner):
             return None
         ask = _ask(inner)
         if ask is None:
@@ -123,10 +92,10 @@ def asks_of(bytes payload not None):
     return asks
 
 
-cdef HoldAsk _ask(Reader reader):
+cdef HoldAsk _ask(Span reader):
     """A spot hold; None at anything else."""
     cdef uint64_t values[MOST_FIELDS]
-    cdef Reader spot
+    cdef Span spot
     cdef int number, wire_type
     cdef HoldAsk ask
     cdef bint found = False
@@ -136,11 +105,11 @@ cdef HoldAsk _ask(Reader reader):
             return None
         if number == ITEM_SPOT and wire_type == LENGTH and not found:
             found = True
-            if not _inside(&reader, &spot):
+            if not take_inside(&reader, &spot):
                 return None
         elif wire_type != VARINT or not 0 < number < ITEM_SPOT:
             return None
-        elif not _varint(&reader, &values[number]):
+        elif not take_varint(&reader, &values[number]):
             return None
     if not found:
         return None
@@ -155,9 +124,9 @@ cdef HoldAsk _ask(Reader reader):
     return ask if _read_spot(spot, ask) else None
 
 
-cdef bint _read_spot(Reader reader, HoldAsk ask) except -1:
+cdef bint _read_spot(Span reader, HoldAsk ask) except -1:
     cdef uint64_t values[3]
-    cdef Reader text
+    cdef Span text
     cdef int number, wire_type
     memset(values, 0, sizeof(values))
     ask.quote_amount = 0
@@ -165,19 +134,19 @@ cdef bint _read_spot(Reader reader, HoldAsk ask) except -1:
         if not _field(&reader, &number, &wire_type):
             return False
         if number == SPOT_AMOUNT and wire_type == LENGTH:
-            if not _inside(&reader, &text) or not _are_digits(text):
+            if not take_inside(&reader, &text) or not _are_digits(text):
                 return False
             ask.quote_amount = int((<const char*>text.at)[: text.end - text.at])
         elif wire_type != VARINT or not 0 < number < SPOT_AMOUNT:
             return False
-        elif not _varint(&reader, &values[number]):
+        elif not take_varint(&reader, &values[number]):
             return False
     ask.cap_ticks = <int64_t>values[1]
     ask.lots = <int64_t>values[2]
     return True
 
 
-cdef bint _are_digits(Reader text) noexcept:
+cdef bint _are_digits(Span text) noexcept:
     if not 0 < text.end - text.at <= MOST_DIGITS:
         return False
     while text.at < text.end:
@@ -189,8 +158,8 @@ cdef bint _are_digits(Reader text) noexcept:
 
 def range_of(bytes payload not None):
     """The range that a SettleTradeRequest names; None when protobuf has to read it."""
-    cdef Reader reader = _all(payload)
-    cdef Reader inner
+    cdef Span reader = _all(payload)
+    cdef Span inner
     cdef int number, wire_type
     cdef uint64_t market = 0
     cdef list effects = []
@@ -199,10 +168,10 @@ def range_of(bytes payload not None):
         if not _field(&reader, &number, &wire_type):
             return None
         if number == MARKET and wire_type == VARINT:
-            if not _varint(&reader, &market):
+            if not take_varint(&reader, &market):
                 return None
             continue
-        if wire_type != LENGTH or not _inside(&reader, &inner):
+        if wire_type != LENGTH or not take_inside(&reader, &inner):
             return None
         if number == EFFECTS:
             read = _effect(inner)
@@ -220,8 +189,8 @@ def range_of(bytes payload not None):
     return Range(<uint32_t>market, after, to, effects)
 
 
-cdef object _point(Reader reader):
-    cdef Reader text
+cdef object _point(Span reader):
+    cdef Span text
     cdef int number, wire_type
     cdef uint64_t sequence = 0
     cdef uint64_t running_hash = 0
@@ -230,10 +199,10 @@ cdef object _point(Reader reader):
         if not _field(&reader, &number, &wire_type):
             return None
         if number == LOG_ID and wire_type == LENGTH:
-            if not _inside(&reader, &text) or not _is_ascii(text):
+            if not take_inside(&reader, &text) or not _is_ascii(text):
                 return None
         elif number == 2 and wire_type == VARINT:
-            if not _varint(&reader, &sequence):
+            if not take_varint(&reader, &sequence):
                 return None
         elif number == LOG_HASH and wire_type == FIXED64 and reader.end - reader.at >= 8:
             memcpy(&running_hash, reader.at, 8)
@@ -244,7 +213,7 @@ cdef object _point(Reader reader):
     return LogPoint(log_id, sequence, running_hash)
 
 
-cdef bint _is_ascii(Reader text) noexcept:
+cdef bint _is_ascii(Span text) noexcept:
     while text.at < text.end:
         if text.at[0] >= 0x80:
             return False
@@ -252,8 +221,8 @@ cdef bint _is_ascii(Reader text) noexcept:
     return True
 
 
-cdef object _effect(Reader reader):
-    cdef Reader inner
+cdef object _effect(Span reader):
+    cdef Span inner
     cdef int number, wire_type
     cdef int kind = 0
     cdef uint64_t sequence = 0
@@ -262,9 +231,9 @@ cdef object _effect(Reader reader):
         if not _field(&reader, &number, &wire_type):
             return None
         if number == SEQUENCE and wire_type == VARINT:
-            if not _varint(&reader, &sequence):
+            if not take_varint(&reader, &sequence):
                 return None
-        elif wire_type != LENGTH or kind or not _inside(&reader, &inner):
+        elif wire_type != LENGTH or kind or not take_inside(&reader, &inner):
             return None
         else:
             kind = number

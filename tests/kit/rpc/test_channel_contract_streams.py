@@ -34,7 +34,7 @@ from tests.kit.rpc.wire import Wire
 
 StatusCode = grpc.StatusCode
 MESSAGE_BYTES = 32 * 1024
-MOST_AHEAD = 8 * 1024 * 1024 // MESSAGE_BYTES
+MOST_AHEAD = 16 * 1024 * 1024 // MESSAGE_BYTES
 """Messages a writer may be ahead of its reader: gRPC grows a socket's window, to some megabytes."""
 
 

@@ -1,16 +1,17 @@
-"""Protobuf's wire format in C: what messages are read and written with where objects cost too much.
+"""Reading any message of protobuf's wire format in C, also one with fields that nobody knows.
 
-Reading is as strict as protobuf's own: what ends inside a field, or is no field, raises ValueError,
-and nothing behind the end is touched. Fields that nobody asks for are skipped whole.
+As strict as protobuf's own reader: what ends inside a field, or is no field, raises ValueError,
+and nothing behind the end is touched. Fields that nobody asks for are skipped whole. wire.pxd is
+for readers that leave everything unknown to protobuf.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-cdef enum WireType:
-    VARINT = 0
+from svc.kit.wire cimport LENGTH, VARINT, Span
+
+cdef enum:
     FIXED64 = 1
-    LENGTH = 2
     GROUP = 3
     GROUP_END = 4
     FIXED32 = 5
@@ -20,18 +21,13 @@ cdef enum:
     MOST_TAG_BYTES = 5  # tags and lengths have 32 bits
     MOST_NESTED_GROUPS = 90
 
-cdef struct Reader:
-    const uint8_t* at
-    const uint8_t* end
-
-
-cdef inline Reader reader_of(const uint8_t* start, Py_ssize_t length) noexcept:
-    cdef Reader reader
+cdef inline Span reader_of(const uint8_t* start, Py_ssize_t length) noexcept:
+    cdef Span reader
     reader.at, reader.end = start, start + length
     return reader
 
 
-cdef inline int read_long(Reader* reader, int most, uint64_t* value) except -1:
+cdef inline int read_long(Span* reader, int most, uint64_t* value) except -1:
     cdef int count
     cdef uint8_t byte
     value[0] = 0
@@ -46,7 +42,7 @@ cdef inline int read_long(Reader* reader, int most, uint64_t* value) except -1:
     raise ValueError(f"a number has more than {most} bytes")
 
 
-cdef inline int read_varint(Reader* reader, uint64_t* value) except -1:
+cdef inline int read_varint(Span* reader, uint64_t* value) except -1:
     """A number; bits above 64 are dropped."""
     if reader.at < reader.end and reader.at[0] < 0x80:
         value[0] = reader.at[0]
@@ -55,7 +51,7 @@ cdef inline int read_varint(Reader* reader, uint64_t* value) except -1:
     return read_long(reader, MOST_VARINT_BYTES, value)
 
 
-cdef inline int read_short(Reader* reader, uint64_t* value) except -1:
+cdef inline int read_short(Span* reader, uint64_t* value) except -1:
     """A tag or a length: 32 bits."""
     if reader.at < reader.end and reader.at[0] < 0x80:
         value[0] = reader.at[0]
@@ -67,7 +63,7 @@ cdef inline int read_short(Reader* reader, uint64_t* value) except -1:
     return 0
 
 
-cdef inline int read_fixed64(Reader* reader, uint64_t* value) except -1:
+cdef inline int read_fixed64(Span* reader, uint64_t* value) except -1:
     if reader.end - reader.at < 8:
         raise ValueError("it ends inside a field")
     memcpy(value, reader.at, 8)
@@ -75,7 +71,7 @@ cdef inline int read_fixed64(Reader* reader, uint64_t* value) except -1:
     return 0
 
 
-cdef inline int read_inside(Reader* reader, Reader* inner) except -1:
+cdef inline int read_inside(Span* reader, Span* inner) except -1:
     """The content of a field with a length."""
     cdef uint64_t length
     read_short(reader, &length)
@@ -87,15 +83,15 @@ cdef inline int read_inside(Reader* reader, Reader* inner) except -1:
     return 0
 
 
-cdef inline int skip(Reader* reader, uint64_t tag) except -1:
+cdef inline int skip(Span* reader, uint64_t tag) except -1:
     """The field behind a tag, whatever it is."""
     if tag < 8:
         raise ValueError("a field has the number 0")
     return skip_value(reader, tag)
 
 
-cdef inline int skip_value(Reader* reader, uint64_t tag) except -1:
-    cdef Reader inner
+cdef inline int skip_value(Span* reader, uint64_t tag) except -1:
+    cdef Span inner
     cdef uint64_t value
     cdef int wire_type = tag & 7
     if wire_type == VARINT:
@@ -115,7 +111,7 @@ cdef inline int skip_value(Reader* reader, uint64_t tag) except -1:
     return 0
 
 
-cdef inline int skip_group(Reader* reader, uint64_t tag) except -1:
+cdef inline int skip_group(Span* reader, uint64_t tag) except -1:
     cdef uint64_t open_tags[MOST_NESTED_GROUPS]
     cdef int depth = 1
     open_tags[0] = tag
@@ -133,20 +129,3 @@ cdef inline int skip_group(Reader* reader, uint64_t tag) except -1:
         else:
             skip_value(reader, tag)  # inside a group protobuf does not look at numbers
     return 0
-
-
-cdef inline uint8_t* write_varint(uint8_t* out, uint64_t value) noexcept nogil:
-    while value >= 0x80:
-        out[0] = <uint8_t>(value | 0x80)
-        value >>= 7
-        out += 1
-    out[0] = <uint8_t>value
-    return out + 1
-
-
-cdef inline uint8_t* write_number(uint8_t* out, int field, uint64_t value) noexcept nogil:
-    """A field that is a number below 16; none for 0, which is what a reader takes it for."""
-    if not value:
-        return out
-    out[0] = <uint8_t>(field << 3 | VARINT)
-    return write_varint(out + 1, value)
