@@ -12,6 +12,8 @@ from libc.string cimport memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
+from svc.kit.wire cimport LENGTH, VARINT, put_varint
+
 from svc.engine.records import CommandKind, EventKind, Flag
 from engine.v1 import records_pb2
 
@@ -26,10 +28,8 @@ cdef enum:
     I64 = 4
     FLAG = 5       # one bit of a byte; a bool in the message
     PERPETUAL = 6  # InstrumentKind in the message, 0 or 1 in the record
-    # Wire types of protobuf.
-    VARINT = 0
+    # Wire types of protobuf that wire.pxd leaves out.
     FIXED64 = 1
-    LENGTH = 2
     FIXED32 = 5
 
 cdef struct Place:
@@ -288,15 +288,6 @@ cdef enum:
     MOST_EVENT_BYTES = 256
 
 
-cdef inline uint8_t* _write_varint(uint8_t* out, uint64_t value) noexcept nogil:
-    while value >= 0x80:
-        out[0] = <uint8_t>(value | 0x80)
-        value >>= 7
-        out += 1
-    out[0] = <uint8_t>value
-    return out + 1
-
-
 cdef inline uint64_t _get(const uint8_t* record, const Place* place) noexcept nogil:
     cdef int64_t wide
     cdef int32_t narrow
@@ -322,8 +313,8 @@ cdef uint8_t* _write_fields(uint8_t* out, const uint8_t* record, Layout* layout)
         if layout.fields[number].form:
             value = _get(record, &layout.fields[number])
             if value:
-                out = _write_varint(out, <uint64_t>number << 3)
-                out = _write_varint(out, value)
+                out = put_varint(out, <uint64_t>number << 3)
+                out = put_varint(out, value)
     return out
 
 
@@ -338,16 +329,16 @@ cdef uint8_t* _write_event(uint8_t* out, const uint8_t* record) noexcept nogil:
     memcpy(&sequence, record, 8)
     memcpy(&time_ns, record + 8, 8)
     memcpy(&instrument, record + 24, 4)
-    out = _write_varint(out, 1 << 3)
-    out = _write_varint(out, sequence)
-    out = _write_varint(out, 2 << 3)
-    out = _write_varint(out, <uint64_t>time_ns)
-    out = _write_varint(out, 3 << 3)
-    out = _write_varint(out, instrument)
+    out = put_varint(out, 1 << 3)
+    out = put_varint(out, sequence)
+    out = put_varint(out, 2 << 3)
+    out = put_varint(out, <uint64_t>time_ns)
+    out = put_varint(out, 3 << 3)
+    out = put_varint(out, instrument)
     if field:
         end = _write_fields(inner, record, &events[kind])
-        out = _write_varint(out, <uint64_t>field << 3 | LENGTH)
-        out = _write_varint(out, end - inner)
+        out = put_varint(out, <uint64_t>field << 3 | LENGTH)
+        out = put_varint(out, end - inner)
         memcpy(out, inner, end - inner)
         out += end - inner
     return out
@@ -366,8 +357,8 @@ def unpack_events(const uint8_t[::1] records not None):
     with nogil:
         for index in range(count):
             length = _write_event(one, &records[index * RECORD]) - one
-            out = _write_varint(out, tag)
-            out = _write_varint(out, length)
+            out = put_varint(out, tag)
+            out = put_varint(out, length)
             memcpy(out, one, length)
             out += length
     return records_pb2.EventBatch.FromString(memoryview(wire)[: out - start])
