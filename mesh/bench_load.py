@@ -22,6 +22,7 @@ from mesh.rest import RestConnection
 from svc.kit.errors import from_rpc
 
 LIST_ITEMS = 64
+_LISTS_IN_FLIGHT = 32
 _UNARY_IN_FLIGHT = 64
 _STREAM_IN_FLIGHT = 64
 
@@ -81,7 +82,7 @@ Load = Callable[[Edge, Sequence[Account], int, Tally], Awaitable[None]]
 
 
 async def lists(edge: Edge, accounts: Sequence[Account], end_ns: int, tally: Tally) -> None:
-    """SubmitOrders with lists of 64, 16 in flight, each of one account."""
+    """SubmitOrders with lists of 64, 32 in flight, each of one account."""
     stub = order_pb2_grpc.OrderServiceStub(edge.channel)
 
     async def one(mine: Sequence[Account]) -> None:
@@ -99,7 +100,7 @@ async def lists(edge: Edge, accounts: Sequence[Account], end_ns: int, tally: Tal
                 if tally.count(item, result):
                     account.flow.accepted(result.order_id)
 
-    await asyncio.gather(*(one(accounts[at::16]) for at in range(16)))
+    await asyncio.gather(*(one(accounts[at::_LISTS_IN_FLIGHT]) for at in range(_LISTS_IN_FLIGHT)))
 
 
 async def stream(edge: Edge, accounts: Sequence[Account], end_ns: int, tally: Tally) -> None:
