@@ -2,7 +2,7 @@
 """Lists of tuples as PostgreSQL arrays of rows, in the binary format of a statement's parameter.
 
 asyncpg writes such an array through general codecs, at 5 to 7 µs a row of a dozen fields; this
-writes the plain types that our row types use, at a tenth of it. Layout: array_recv and record_recv
+writes the plain types that our row types use, at about 1 µs. Layout: array_recv and record_recv
 of PostgreSQL (src/backend/utils/adt/arrayfuncs.c and rowtypes.c). Invariant: a value that the
 field's type cannot hold raises, nothing is cut or rounded.
 """
