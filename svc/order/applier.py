@@ -206,18 +206,22 @@ class Applier:
 
     async def _apply_piece(self, piece: Piece) -> None:
         try:
-            await self._write_piece(piece, self._market.fresh.take(piece.order_ids))
+            fresh = self._market.fresh.take(piece.order_ids)
+            await self._write_piece(piece, fresh, lock=False)
         except apply_store.StaleRowsError as error:
             _log.warning("rows_were_stale", market=self._market.id, cause=str(error))
-            await self._write_piece(piece, {})
+            await self._write_piece(piece, {}, lock=True)
 
-    async def _write_piece(self, piece: Piece, fresh: dict[int, Row]) -> None:
-        """One transaction for all. Raises StaleRowsError, if there are fresh rows."""
+    async def _write_piece(self, piece: Piece, fresh: dict[int, Row], *, lock: bool) -> None:
+        """One transaction for all. Raises StaleRowsError, unless every row is read under a lock.
+
+        Some rows locked and others not would wait for a batch of cancels in a circle.
+        """
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
         async with self._session.transaction() as conn:
             await self._lease.fence(conn)
             stored = piece.order_ids - fresh.keys()
-            loaded = await apply_store.load(conn, stored) if stored else {}
+            loaded = await apply_store.load(conn, stored, lock=lock) if stored else {}
             applying = Applying(self._market.id, fresh | loaded, self._catalog.quote_units)
             for event in piece.events:
                 applying.apply(event)

@@ -1,7 +1,7 @@
-"""SQL of applying events: orders loaded and locked, then everything written set by set.
+"""SQL of applying events: orders loaded, then everything written set by set.
 
-Keeps: rows are locked in the order of their ids, so that this and intake's cancels never wait for
-each other in a circle.
+Keeps: rows are locked in one pass, by their ids, so that this and intake's cancels do not wait for
+each other in a circle; what was not locked is changed only if it is as it was found.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from svc.order.applied import EventRow, TradeRow
 from svc.order.applying import Row
 from svc.order.lifecycle import status_of
 
-_LOAD = """
+_READ = """
 SELECT id, account_id, instrument_id, (side = 'sell')::int + 1, status::text, version, lots,
     filled_lots, remaining_lots, filled_tick_lots::text, price_ticks, cap_ticks, maker_fee_ppm,
     taker_fee_ppm, events, reason, sequence
 FROM orders WHERE id = ANY($1::bigint[]) AND side IS NOT NULL
-ORDER BY id FOR UPDATE
 """
+_LOCK = _READ + "ORDER BY id FOR UPDATE"
 
 _UPDATE = """
 UPDATE orders o SET status = status_of(a.status), filled_lots = a.filled_lots,
@@ -71,9 +71,11 @@ class StaleRowsError(LookupError):
     """Rows that were not locked are no longer what they were taken for."""
 
 
-async def load(conn: asyncpg.Connection, order_ids: Collection[int]) -> dict[int, Row]:
-    """The orders of these ids that exist, locked in the order of their ids."""
-    rows = await conn.fetch(_LOAD, sorted(order_ids))
+async def load(
+    conn: asyncpg.Connection, order_ids: Collection[int], *, lock: bool
+) -> dict[int, Row]:
+    """The orders of these ids that exist; locked in the order of their ids, if they are to be."""
+    rows = await conn.fetch(_LOCK if lock else _READ, sorted(order_ids))
     return {
         row[0]: Row(
             row[0], row[1], row[2], row[3], status_of(row[4]), row[5], row[6], row[7], row[8],

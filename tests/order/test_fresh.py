@@ -113,7 +113,10 @@ async def test_what_is_taken_is_what_would_be_read(tables: asyncpg.Connection) -
     orders.begin()
     for create in CREATES:
         orders.add(create)
-    taken, read = orders.take(ids_of(CREATES)), await apply_store.load(tables, ids_of(CREATES))
+    taken, read = (
+        orders.take(ids_of(CREATES)),
+        await apply_store.load(tables, ids_of(CREATES), lock=True),
+    )
     assert seen(taken) == seen(read)
     assert len(read) == len(CREATES)
 
@@ -126,7 +129,7 @@ async def test_a_row_that_is_not_as_it_was_found_is_not_changed(
     tables: asyncpg.Connection,
 ) -> None:
     await intake_store.accept(tables, list(CREATES), [], NOW, None)
-    rows = sorted((await apply_store.load(tables, ids_of(CREATES))).items())
+    rows = sorted((await apply_store.load(tables, ids_of(CREATES), lock=False)).items())
     await tables.execute("UPDATE orders SET events = 2 WHERE id = 12")
     before = await tables.fetch("SELECT * FROM orders ORDER BY id")
     with pytest.raises(StaleRowsError):
