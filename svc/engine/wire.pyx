@@ -12,7 +12,8 @@ from libc.string cimport memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-from svc.kit.wire cimport LENGTH, VARINT, put_varint
+from svc.engine.records cimport FLAG_END_OF_COMMAND
+from svc.kit.wire cimport LENGTH, VARINT, put_number, put_varint
 
 from svc.engine.records import CommandKind, EventKind, Flag
 from engine.v1 import records_pb2
@@ -95,7 +96,7 @@ _EVENT_OFFSETS = {
         "expires_at_unix_ns": ("I64", 104), "trail_or_budget": ("I64", 112),
         "activation_ticks": ("I64", 72),
         "post_only": ("FLAG", 21, int(Flag.POST_ONLY)),
-        "reduce_only": ("FLAG", 21, int(Flag.REDUCE_ONLY)),
+        "reduce_only": ("FLAG", 21, int(Flag.REDUCE_ONLY)), "self_trade_mode": ("U8", 22),
     }),
     "trade": (EventKind.TRADE, {
         "trade_number": ("I64", 112), "side": ("U8", 17), "price_ticks": ("I64", 48),
@@ -112,6 +113,7 @@ _EVENT_OFFSETS = {
         "remaining_lots": ("I64", 64), "cumulative_lots": ("I64", 72),
         "old_price_ticks": ("I64", 88), "old_remaining_lots": ("I64", 96),
         "cap_ticks": ("I64", 80), "kept_priority": ("FLAG", 21, int(Flag.KEPT_PRIORITY)),
+        "expires_at_unix_ns": ("I64", 104), "trigger_ticks": ("I64", 112),
     }),
     "order_triggered": (EventKind.ORDER_TRIGGERED, _ORDER | {
         "quantity_lots": ("I64", 56), "trigger_ticks": ("I64", 88), "reached_ticks": ("I64", 80),
@@ -129,6 +131,8 @@ _EVENT_OFFSETS = {
     "instrument_changed": (EventKind.INSTRUMENT_CHANGED, {
         "version": ("I32", 28), "min_price_ticks": ("I64", 64), "max_price_ticks": ("I64", 72),
         "max_quantity_lots": ("I64", 56), "state": ("U8", 23), "reason": ("U8", 18),
+        "perpetual": ("FLAG", 21, 1), "band_auction": ("FLAG", 21, 2),
+        "collar_bps": ("U32", 80), "band_bps": ("U32", 88), "reference_price_ticks": ("I64", 48),
     }),
     "indicative_price": (EventKind.INDICATIVE_PRICE, {
         "price_ticks": ("I64", 48), "quantity_lots": ("I64", 56), "surplus_lots": ("I64", 64),
@@ -281,9 +285,11 @@ def pack_commands(batch):
 
 
 cdef int COMMANDS_FIELD = records_pb2.CommandBatch.DESCRIPTOR.fields_by_name["commands"].number
+cdef int END_FIELD = records_pb2.Event.DESCRIPTOR.fields_by_name["end_of_command"].number
 cdef int EVENTS_FIELD = records_pb2.EventBatch.DESCRIPTOR.fields_by_name["events"].number
 
 cdef enum:
+    FLAGS_AT = 21  # of an event
     # An event's message: at most 16 numbers of 11 bytes, sequence, time, instrument and two heads.
     MOST_EVENT_BYTES = 256
 
@@ -341,7 +347,7 @@ cdef uint8_t* _write_event(uint8_t* out, const uint8_t* record) noexcept nogil:
         out = put_varint(out, end - inner)
         memcpy(out, inner, end - inner)
         out += end - inner
-    return out
+    return put_number(out, END_FIELD, 1 if record[FLAGS_AT] & FLAG_END_OF_COMMAND else 0)
 
 
 def unpack_events(const uint8_t[::1] records not None):

@@ -22,6 +22,7 @@ cdef class Event:
     cdef readonly int64_t time_unix_ns
     cdef readonly uint32_t instrument_id
     cdef readonly int kind
+    cdef readonly bint end_of_command
     # The fields of all kinds; those that the event's kind has not are 0.
     cdef readonly int64_t order_id, version, account_id, side, type, time_in_force
     cdef readonly int64_t price_ticks, quantity_lots, display_lots, trigger_ticks, cap_ticks
@@ -35,6 +36,8 @@ cdef class Event:
     cdef readonly int64_t old_price_ticks, old_remaining_lots, kept_priority
     cdef readonly int64_t reached_ticks, previous, state
     cdef readonly int64_t min_price_ticks, max_price_ticks, max_quantity_lots, surplus_lots
+    cdef readonly int64_t self_trade_mode, perpetual, collar_bps, band_bps, band_auction
+    cdef readonly int64_t reference_price_ticks
 
 cdef class EventBatch:
     cdef readonly uint32_t market

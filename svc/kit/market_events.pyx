@@ -31,7 +31,8 @@ from google.protobuf.message import DecodeError
 
 cdef enum:
     MOST_KINDS = 17
-    MOST_FIELDS = 17
+    MOST_FIELDS = 18
+    END_OF_COMMAND = 17  # field of Event
     # What a field's number becomes.
     I64 = 1
     I32 = 2  # enums too
@@ -128,6 +129,12 @@ cdef dict _offsets():
         "max_price_ticks": <char*>&e.max_price_ticks - at,
         "max_quantity_lots": <char*>&e.max_quantity_lots - at,
         "surplus_lots": <char*>&e.surplus_lots - at,
+        "self_trade_mode": <char*>&e.self_trade_mode - at,
+        "perpetual": <char*>&e.perpetual - at,
+        "collar_bps": <char*>&e.collar_bps - at,
+        "band_bps": <char*>&e.band_bps - at,
+        "band_auction": <char*>&e.band_auction - at,
+        "reference_price_ticks": <char*>&e.reference_price_ticks - at,
     }
 
 
@@ -202,6 +209,9 @@ cdef Event _read_event(Span reader):
         elif tag == (3 << 3 | VARINT):
             read_varint(&reader, &value)
             event.instrument_id = <uint32_t>value
+        elif tag == (END_OF_COMMAND << 3 | VARINT):
+            read_varint(&reader, &value)
+            event.end_of_command = value != 0
         elif (tag & 7) == LENGTH and ORDER_ACCEPTED <= tag >> 3 <= INDICATIVE_PRICE:
             if event.kind != <int>(tag >> 3):
                 _begin_kind(event, tag >> 3)

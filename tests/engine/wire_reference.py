@@ -24,6 +24,9 @@ _PERPETUAL = trading_pb2.InstrumentKind.PERPETUAL
 _POST_ONLY = int(Flag.POST_ONLY)
 _REDUCE_ONLY = int(Flag.REDUCE_ONLY)
 _KEPT_PRIORITY = int(Flag.KEPT_PRIORITY)
+_END_OF_COMMAND = int(Flag.END_OF_COMMAND)
+# Of INSTRUMENT_CHANGED.
+_PERPETUAL_FLAG, _BAND_AUCTION_FLAG = 1, 2
 
 
 class EmptyCommandError(ValueError):
@@ -208,6 +211,7 @@ _CAP, _TRIGGER, _DISPLAY, _EXPIRY = (
     _MAKER_CUMULATIVE,
 )
 _OLD_PRICE, _OLD_REMAINING = _MAKER_ACCOUNT, _MAKER_REMAINING
+_STP_MODE = _PREVIOUS_STATE
 
 _Fields = tuple[int, ...]
 M = TypeVar("M", bound=Message)
@@ -219,7 +223,11 @@ def _of(kind: Callable[..., M], **fields: int) -> M:
 
 def _event(f: _Fields, **kind: Any) -> records_pb2.Event:
     return records_pb2.Event(
-        sequence=f[_SEQUENCE], time_unix_ns=f[_TIME], instrument_id=f[_INSTRUMENT_ID], **kind
+        sequence=f[_SEQUENCE],
+        time_unix_ns=f[_TIME],
+        instrument_id=f[_INSTRUMENT_ID],
+        end_of_command=bool(f[_FLAGS] & _END_OF_COMMAND),
+        **kind,
     )
 
 
@@ -244,6 +252,7 @@ def _order_accepted(f: _Fields) -> records_pb2.Event:
             reduce_only=bool(f[_FLAGS] & _REDUCE_ONLY),
             trail_or_budget=f[_TRADE_NUMBER],
             activation_ticks=f[_CUMULATIVE],
+            self_trade_mode=f[_STP_MODE],
         ),
     )
 
@@ -313,6 +322,8 @@ def _order_replaced(f: _Fields) -> records_pb2.Event:
             old_remaining_lots=f[_OLD_REMAINING],
             cap_ticks=f[_CAP],
             kept_priority=bool(f[_FLAGS] & _KEPT_PRIORITY),
+            expires_at_unix_ns=f[_EXPIRY],
+            trigger_ticks=f[_TRADE_NUMBER],
         ),
     )
 
@@ -394,6 +405,11 @@ def _instrument_changed(f: _Fields) -> records_pb2.Event:
             max_quantity_lots=f[_QUANTITY],
             state=f[_STATE],
             reason=f[_REASON],
+            perpetual=bool(f[_FLAGS] & _PERPETUAL_FLAG),
+            band_auction=bool(f[_FLAGS] & _BAND_AUCTION_FLAG),
+            collar_bps=f[_MAKER_ORDER] % 2**32,
+            band_bps=f[_MAKER_ACCOUNT] % 2**32,
+            reference_price_ticks=f[_PRICE],
         ),
     )
 

@@ -23,7 +23,7 @@ BITS = {
     FieldDescriptor.TYPE_BOOL: (0, 1),
 }
 KINDS = records_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
-BEFORE_KIND = ("sequence", "time_unix_ns", "instrument_id")
+BESIDE_KIND = ("sequence", "time_unix_ns", "instrument_id", "end_of_command")
 OF_BATCH = ("market", "log_id", "batch_number", "previous_hash", "running_hash")
 
 
@@ -44,7 +44,7 @@ def message_of(kind: Any) -> st.SearchStrategy[dict[str, int]]:
 def event_messages(draw: st.DrawFn) -> records_pb2.Event:
     by_name = records_pb2.Event.DESCRIPTOR.fields_by_name
     event = records_pb2.Event()
-    for name in BEFORE_KIND:
+    for name in BESIDE_KIND:
         setattr(event, name, draw(number(by_name[name])))
     kind = draw(st.sampled_from([None, *KINDS]))
     if kind is not None:
@@ -67,7 +67,7 @@ def batch_messages(draw: st.DrawFn) -> records_pb2.EventBatch:
 
 
 def assert_same_event(read: Event, said: records_pb2.Event) -> None:
-    for name in BEFORE_KIND:
+    for name in BESIDE_KIND:
         assert getattr(read, name) == getattr(said, name), name
     kind = said.WhichOneof("kind")
     assert read.kind == (Kind[kind.upper()] if kind else 0)

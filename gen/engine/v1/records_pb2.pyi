@@ -321,7 +321,7 @@ class CommandBatch(_message.Message):
     def __init__(self, market: _Optional[int] = ..., number: _Optional[int] = ..., digest: _Optional[bytes] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class OrderAccepted(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "side", "type", "time_in_force", "price_ticks", "quantity_lots", "display_lots", "trigger_ticks", "cap_ticks", "expires_at_unix_ns", "post_only", "reduce_only", "trail_or_budget", "activation_ticks")
+    __slots__ = ("order_id", "version", "account_id", "side", "type", "time_in_force", "price_ticks", "quantity_lots", "display_lots", "trigger_ticks", "cap_ticks", "expires_at_unix_ns", "post_only", "reduce_only", "trail_or_budget", "activation_ticks", "self_trade_mode")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -338,6 +338,7 @@ class OrderAccepted(_message.Message):
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     TRAIL_OR_BUDGET_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_TICKS_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_MODE_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -354,7 +355,8 @@ class OrderAccepted(_message.Message):
     reduce_only: bool
     trail_or_budget: int
     activation_ticks: int
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., trail_or_budget: _Optional[int] = ..., activation_ticks: _Optional[int] = ...) -> None: ...
+    self_trade_mode: _trading_pb2.SelfTradeMode.Value
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., display_lots: _Optional[int] = ..., trigger_ticks: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., expires_at_unix_ns: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., trail_or_budget: _Optional[int] = ..., activation_ticks: _Optional[int] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ...) -> None: ...
 
 class Trade(_message.Message):
     __slots__ = ("trade_number", "side", "price_ticks", "quantity_lots", "taker_order_id", "taker_version", "taker_account_id", "taker_remaining_lots", "taker_cumulative_lots", "maker_order_id", "maker_version", "maker_account_id", "maker_remaining_lots", "maker_cumulative_lots")
@@ -409,7 +411,7 @@ class OrderEnded(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., reason: _Optional[_Union[Reason.Value, str]] = ...) -> None: ...
 
 class OrderReplaced(_message.Message):
-    __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "remaining_lots", "cumulative_lots", "old_price_ticks", "old_remaining_lots", "cap_ticks", "kept_priority")
+    __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "remaining_lots", "cumulative_lots", "old_price_ticks", "old_remaining_lots", "cap_ticks", "kept_priority", "expires_at_unix_ns", "trigger_ticks")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -421,6 +423,8 @@ class OrderReplaced(_message.Message):
     OLD_REMAINING_LOTS_FIELD_NUMBER: _ClassVar[int]
     CAP_TICKS_FIELD_NUMBER: _ClassVar[int]
     KEPT_PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_TICKS_FIELD_NUMBER: _ClassVar[int]
     order_id: int
     version: int
     account_id: int
@@ -432,7 +436,9 @@ class OrderReplaced(_message.Message):
     old_remaining_lots: int
     cap_ticks: int
     kept_priority: bool
-    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., old_price_ticks: _Optional[int] = ..., old_remaining_lots: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., kept_priority: _Optional[bool] = ...) -> None: ...
+    expires_at_unix_ns: int
+    trigger_ticks: int
+    def __init__(self, order_id: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., old_price_ticks: _Optional[int] = ..., old_remaining_lots: _Optional[int] = ..., cap_ticks: _Optional[int] = ..., kept_priority: _Optional[bool] = ..., expires_at_unix_ns: _Optional[int] = ..., trigger_ticks: _Optional[int] = ...) -> None: ...
 
 class OrderTriggered(_message.Message):
     __slots__ = ("order_id", "version", "account_id", "side", "price_ticks", "quantity_lots", "trigger_ticks", "reached_ticks")
@@ -501,20 +507,30 @@ class StateChanged(_message.Message):
     def __init__(self, previous: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., reason: _Optional[_Union[Reason.Value, str]] = ..., version: _Optional[int] = ...) -> None: ...
 
 class InstrumentChanged(_message.Message):
-    __slots__ = ("version", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "state", "reason")
+    __slots__ = ("version", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "state", "reason", "perpetual", "collar_bps", "band_bps", "band_auction", "reference_price_ticks")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MIN_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     MAX_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     MAX_QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    PERPETUAL_FIELD_NUMBER: _ClassVar[int]
+    COLLAR_BPS_FIELD_NUMBER: _ClassVar[int]
+    BAND_BPS_FIELD_NUMBER: _ClassVar[int]
+    BAND_AUCTION_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     version: int
     min_price_ticks: int
     max_price_ticks: int
     max_quantity_lots: int
     state: _trading_pb2.MarketState.Value
     reason: Reason.Value
-    def __init__(self, version: _Optional[int] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., reason: _Optional[_Union[Reason.Value, str]] = ...) -> None: ...
+    perpetual: bool
+    collar_bps: int
+    band_bps: int
+    band_auction: bool
+    reference_price_ticks: int
+    def __init__(self, version: _Optional[int] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., reason: _Optional[_Union[Reason.Value, str]] = ..., perpetual: _Optional[bool] = ..., collar_bps: _Optional[int] = ..., band_bps: _Optional[int] = ..., band_auction: _Optional[bool] = ..., reference_price_ticks: _Optional[int] = ...) -> None: ...
 
 class IndicativePrice(_message.Message):
     __slots__ = ("price_ticks", "quantity_lots", "surplus_lots")
@@ -527,7 +543,7 @@ class IndicativePrice(_message.Message):
     def __init__(self, price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., surplus_lots: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("sequence", "time_unix_ns", "instrument_id", "order_accepted", "trade", "order_canceled", "order_rejected", "order_expired", "order_replaced", "order_triggered", "order_reduced", "cancel_rejected", "replace_rejected", "state_changed", "instrument_changed", "indicative_price")
+    __slots__ = ("sequence", "time_unix_ns", "instrument_id", "order_accepted", "trade", "order_canceled", "order_rejected", "order_expired", "order_replaced", "order_triggered", "order_reduced", "cancel_rejected", "replace_rejected", "state_changed", "instrument_changed", "indicative_price", "end_of_command")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -544,6 +560,7 @@ class Event(_message.Message):
     STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENT_CHANGED_FIELD_NUMBER: _ClassVar[int]
     INDICATIVE_PRICE_FIELD_NUMBER: _ClassVar[int]
+    END_OF_COMMAND_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     time_unix_ns: int
     instrument_id: int
@@ -560,7 +577,8 @@ class Event(_message.Message):
     state_changed: StateChanged
     instrument_changed: InstrumentChanged
     indicative_price: IndicativePrice
-    def __init__(self, sequence: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., instrument_id: _Optional[int] = ..., order_accepted: _Optional[_Union[OrderAccepted, _Mapping]] = ..., trade: _Optional[_Union[Trade, _Mapping]] = ..., order_canceled: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_rejected: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_expired: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_replaced: _Optional[_Union[OrderReplaced, _Mapping]] = ..., order_triggered: _Optional[_Union[OrderTriggered, _Mapping]] = ..., order_reduced: _Optional[_Union[OrderReduced, _Mapping]] = ..., cancel_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., replace_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., instrument_changed: _Optional[_Union[InstrumentChanged, _Mapping]] = ..., indicative_price: _Optional[_Union[IndicativePrice, _Mapping]] = ...) -> None: ...
+    end_of_command: bool
+    def __init__(self, sequence: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., instrument_id: _Optional[int] = ..., order_accepted: _Optional[_Union[OrderAccepted, _Mapping]] = ..., trade: _Optional[_Union[Trade, _Mapping]] = ..., order_canceled: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_rejected: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_expired: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_replaced: _Optional[_Union[OrderReplaced, _Mapping]] = ..., order_triggered: _Optional[_Union[OrderTriggered, _Mapping]] = ..., order_reduced: _Optional[_Union[OrderReduced, _Mapping]] = ..., cancel_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., replace_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., instrument_changed: _Optional[_Union[InstrumentChanged, _Mapping]] = ..., indicative_price: _Optional[_Union[IndicativePrice, _Mapping]] = ..., end_of_command: _Optional[bool] = ...) -> None: ...
 
 class EventBatch(_message.Message):
     __slots__ = ("market", "log_id", "batch_number", "previous_hash", "running_hash", "events")
