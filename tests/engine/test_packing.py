@@ -1,21 +1,16 @@
 """Packed records come back as they were; bytes that are none are refused, whatever they are."""
 
 import random
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.engine.book import Engine
-from svc.engine.crc32c import crc32c
-from svc.engine.folder import Folder
-from svc.engine.frames import HEADER_BYTES, NO_DIGEST, Frame, SegmentHeader
+from svc.engine.frames import HEADER_BYTES, NO_DIGEST
 from svc.engine.journal import Batch, EventBatch, Stamped
 from svc.engine.packing import Packer, unpack
-from svc.engine.recovery import recover
-from tests.engine.lossy import a_market, flow_batches
+from tests.engine.lossy import flow_batches
 
 rows_of_16 = st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=12)
 
@@ -97,53 +92,3 @@ def test_packed_records_that_are_cut_short_or_go_on_are_refused() -> None:
             unpack(forged, count, False)
     with pytest.raises(ValueError, match="too few"):
         unpack(packed, len(packed), False)
-
-
-def in_format_2(segment: bytes) -> bytes:
-    """The same segment as it was written when events stood right behind their commands."""
-    old = bytearray(segment)
-    old[8:12] = (2).to_bytes(4, "little")
-    old[124:128] = crc32c(old[:124]).to_bytes(4, "little")
-    return bytes(old)
-
-
-def in_format_1(segment: bytes) -> bytes:
-    """The same segment as it was written before records were packed."""
-    header = SegmentHeader.unpack(segment[:HEADER_BYTES])
-    old = bytearray(segment[:HEADER_BYTES])
-    old[8:12] = (1).to_bytes(4, "little")
-    old[124:] = crc32c(old[:124]).to_bytes(4, "little")
-    offset = HEADER_BYTES
-    while offset < len(segment):
-        frame = Frame.unpack(memoryview(segment), offset, len(segment))
-        fields = bytearray(segment[offset : offset + HEADER_BYTES])
-        fields[9] = 0
-        fields[20:24] = crc32c(frame.records).to_bytes(4, "little")
-        fields[48:56] = len(old).to_bytes(8, "little")
-        fields[96:100] = bytes(4)
-        fields[4:8] = crc32c(fields[8:]).to_bytes(4, "little")
-        old += fields + bytes(frame.records)
-        offset += frame.size
-    assert header.number == 1
-    return bytes(old)
-
-
-@pytest.mark.parametrize("in_format", [in_format_1, in_format_2])
-def test_a_journal_of_an_older_format_is_read_and_continued(
-    tmp_path: Path, in_format: Callable[[bytes], bytes]
-) -> None:
-    batches = list(flow_batches(9, 30))
-    market = a_market(Folder(tmp_path))
-    market.submit(batches[:20])
-    expected = list(market.events_after(0))
-    market.close()
-    file = next(tmp_path.glob("*.journal"))
-    whole = file.read_bytes()
-    file.write_bytes(in_format(whole))
-    assert file.read_bytes() != whole
-    again = a_market(Folder(tmp_path), epoch=2)
-    assert list(again.events_after(0)) == expected
-    again.submit(batches[20:])
-    reports: list[str] = []
-    assert recover(Folder(tmp_path), reports.append).last_batch == len(batches)
-    assert reports == []
