@@ -41,6 +41,10 @@ def _market(**changes: str | int | bool) -> Json:
     return _limit(**({"type": "MARKET", "price": ""} | changes))
 
 
+def _stop(**changes: str | int | bool) -> Json:
+    return _market(**({"type": "STOP_MARKET", "stopPrice": "62000"} | changes))
+
+
 def _field(name: str, value: str, rule: str) -> dict[str, str]:
     return {"field": name, "value": value, "rule": rule}
 
@@ -213,6 +217,63 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         "STOP_PRICE_NOT_ALLOWED",
         _field("stop_price", "60000", "stop orders only"),
     ),
+    # Stops.
+    BadRequest(
+        "stop order without a trigger",
+        _stop(stopPrice=""),
+        "STOP_PRICE_REQUIRED",
+        _field("stop_price", "", "required"),
+    ),
+    BadRequest(
+        "stop-limit order without a price",
+        _stop(type="STOP_LIMIT"),
+        "PRICE_REQUIRED",
+        _field("price", "", "required"),
+    ),
+    BadRequest(
+        "stop-market order with a price",
+        _stop(price="62000"),
+        "PRICE_NOT_ALLOWED",
+        _field("price", "62000", "limit orders only"),
+    ),
+    BadRequest(
+        "trigger between two ticks",
+        _stop(stopPrice="62000.001"),
+        "PRICE_NOT_ON_TICK",
+        _field("stop_price", "62000.001", "multiple of 0.01")
+        | {"nearestBelow": "62000", "nearestAbove": "62000.01"},
+    ),
+    BadRequest(
+        "trigger zero",
+        _stop(stopPrice="0"),
+        "PRICE_NOT_POSITIVE",
+        _field("stop_price", "0", "above 0") | {"nearestAbove": "0.01"},
+    ),
+    BadRequest(
+        "trigger beyond the market's range",
+        _stop(stopPrice="99999999999"),
+        "PRICE_OUT_OF_RANGE",
+        _field("stop_price", "99999999999", "at most 461168601.84")
+        | {"nearestBelow": "461168601.84"},
+    ),
+    BadRequest(
+        "stop-market order that would rest",
+        _stop(timeInForce="GTC"),
+        "TIME_IN_FORCE_NOT_ALLOWED",
+        _field("time_in_force", "GTC", "one of IOC, FOK"),
+    ),
+    BadRequest(
+        "post-only stop",
+        _stop(type="STOP_LIMIT", price="62000", postOnly=True),
+        "POST_ONLY_NOT_ALLOWED",
+        {"field": "post_only"},
+    ),
+    BadRequest(
+        "stop order by quote amount",
+        _stop(quantity="", quoteAmount="100"),
+        "QUOTE_AMOUNT_NOT_ALLOWED",
+        {"field": "quote_amount", "value": "100"},
+    ),
     # Notional.
     BadRequest(
         "worth less than the smallest notional",
@@ -315,12 +376,6 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         {"field": "post_only"},
     ),
     # What the contract has room for and nobody serves yet.
-    BadRequest(
-        "stop order",
-        _limit(type="STOP_LIMIT", stopPrice="60000"),
-        "UNSUPPORTED_STOP_ORDER",
-        {"field": "type"},
-    ),
     BadRequest(
         "iceberg order",
         _limit(displayQuantity="0.001"),

@@ -18,7 +18,7 @@ from svc.wallet import money
 
 _BPS = 10_000
 
-cdef int BUY = Side.BUY, MARKET = OrderType.MARKET, TRADING = MarketState.TRADING
+cdef int BUY = Side.BUY, TRADING = MarketState.TRADING
 _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
 _NOTHING_NEW = {
     MarketState.UNKNOWN: ("MARKET_NOT_OPEN", "is not open yet"),
@@ -47,7 +47,9 @@ cpdef check(Terms terms, condition, int64_t now_unix_ns):
     if state != TRADING:
         _check_state(terms, condition.state)
     if terms.price_ticks:
-        _check_price(terms, condition)
+        _check_price("price", terms.price_ticks, terms.instrument, condition)
+    if terms.stop_ticks:
+        _check_price("stop_price", terms.stop_ticks, terms.instrument, condition)
     if terms.expires_at_unix_ns and terms.expires_at_unix_ns <= now_unix_ns:
         raise invalid(
             "EXPIRES_AT_NOT_IN_FUTURE",
@@ -66,18 +68,20 @@ cpdef int64_t reference_ticks(instrument, condition) except? -1:
 cpdef cap_ticks(Terms terms, reference):
     """The price that no fill is worse than.
 
-    A limit order's own; of a market order the reference, moved by the collar and rounded towards
-    it; 0 for a market order without a reference, which risk refuses. Raises NOTIONAL_TOO_SMALL for
-    a market order that is, at the reference.
+    A limit order's own; of a market order the reference, of a stop its trigger, moved by the collar
+    and rounded towards it; 0 for a market order without a reference, which risk refuses. Raises
+    NOTIONAL_TOO_SMALL for a market order or stop that is, at the reference or trigger.
     """
-    if terms.price_ticks or not reference:
+    if terms.price_ticks:
         return terms.price_ticks
-    instrument = terms.instrument
-    if terms.lots and reference * terms.lots < instrument.min_notional_tick_lots:
-        raise notional_too_small(terms, reference)
+    instrument, base = terms.instrument, terms.stop_ticks or reference
+    if not base:
+        return 0
+    if terms.lots and base * terms.lots < instrument.min_notional_tick_lots:
+        raise notional_too_small(terms, base)
     if terms.side == BUY:
-        return reference * (_BPS + instrument.collar_bps) // _BPS
-    return max(1, -(-reference * (_BPS - instrument.collar_bps) // _BPS))
+        return base * (_BPS + instrument.collar_bps) // _BPS
+    return max(1, -(-base * (_BPS - instrument.collar_bps) // _BPS))
 
 
 cpdef budget_tick_lots(Terms terms):
@@ -96,11 +100,13 @@ cpdef notional_units(Terms terms, cap, reference):
     """What risk weighs, in ledger units of the quote asset.
 
     The amount of a buy by amount, else quantity x price: a market buy's at its cap, a market
-    sell's at the reference, for its floor would understate it.
+    sell's at the reference or its trigger, for its floor would understate it.
     """
     if terms.quote_units:
         return terms.quote_units
-    price = reference if terms.type == MARKET and terms.side != BUY else cap
+    price = cap
+    if terms.side != BUY and not terms.price_ticks:
+        price = terms.stop_ticks or reference
     return price * terms.lots * terms.instrument.quote_units_per_tick_lot
 
 
@@ -122,19 +128,18 @@ def _refused(reason, instrument, state, text):
     return failed_precondition(reason, message, symbol=instrument.symbol, state=state.name)
 
 
-cdef int _check_price(Terms terms, condition) except -1:
+cdef int _check_price(str field, int64_t ticks, instrument, condition) except -1:
     cdef int64_t low = condition.min_price_ticks, high = condition.max_price_ticks
-    if low <= terms.price_ticks <= high:
+    if low <= ticks <= high:
         return 0
-    tick = terms.instrument.tick
+    tick = instrument.tick
     lowest, highest = decimals.format_steps(low, tick), decimals.format_steps(high, tick)
-    price = decimals.format_steps(terms.price_ticks, tick)
-    below = terms.price_ticks > high
-    nearest = {"nearestBelow": highest} if below else {"nearestAbove": lowest}
+    price = decimals.format_steps(ticks, tick)
+    nearest = {"nearestBelow": highest} if ticks > high else {"nearestAbove": lowest}
     raise invalid(
         "PRICE_OUT_OF_RANGE",
-        f"Price {price} must be from {lowest} to {highest}.",
-        field="price",
+        f"Field {field} must be from {lowest} to {highest}; got {price}.",
+        field=field,
         value=price,
         rule=f"{lowest} to {highest}",
         **nearest,

@@ -42,6 +42,12 @@ JOIN instruments i ON i.id = a.instrument_id
 WHERE o.id = a.id
 """
 
+_TRIGGER = """
+UPDATE orders o SET triggered_at = 'epoch'::timestamptz + a.time_us * interval '1 microsecond'
+FROM unnest($1::bigint[], $2::bigint[]) AS a (id, time_us)
+WHERE o.id = a.id
+"""
+
 _INSERT_EVENTS = """
 INSERT INTO order_events (order_id, number, account_id, event_type, prev_status, new_status,
     filled_qty, fill_price, trade_id, reason, sequence, created_at)
@@ -102,6 +108,10 @@ async def update(
     repriced = [row for row in rows if row.repriced]
     if repriced:
         await _reprice(conn, repriced)
+    triggered = [row for row in rows if row.triggered_us]
+    if triggered:
+        times_us = [row.triggered_us for row in triggered]
+        await conn.execute(_TRIGGER, [row.id for row in triggered], times_us)
 
 
 async def insert_events(

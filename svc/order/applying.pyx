@@ -93,6 +93,7 @@ cdef class Row:
     cdef readonly uint64_t sequence
     cdef readonly bint ended     # whether these events have ended it
     cdef readonly bint repriced  # whether they have changed its price, cap or quantity
+    cdef readonly int64_t triggered_us  # when its trigger traded, if one of these events says so
     cdef bint touched
 
     def __init__(
@@ -249,6 +250,8 @@ cdef class Applying:
             row.remaining_lots = event.remaining_lots
             row.lots = row.filled_lots + event.remaining_lots
             row.repriced = True
+        elif kind == ORDER_TRIGGERED:
+            row.triggered_us = event.time_unix_ns // 1_000
         elif kind == ORDER_CANCELED or kind == ORDER_REJECTED or kind == ORDER_EXPIRED:
             self._end(row, kind, reason)
         row.events += 1

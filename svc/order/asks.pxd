@@ -23,6 +23,7 @@ cdef class Terms:
     cdef readonly int leverage
     cdef readonly bint post_only
     cdef readonly bint reduce_only
+    cdef readonly int64_t stop_ticks  # price whose trade triggers a stop order; 0: it is none
 
 
 cdef class Key:

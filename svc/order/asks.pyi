@@ -28,6 +28,7 @@ class Terms:
         leverage: int,
         post_only: bool,
         reduce_only: bool,
+        stop_ticks: int = 0,
     ) -> None: ...
     @property
     def instrument(self) -> Instrument: ...
@@ -53,6 +54,8 @@ class Terms:
     def post_only(self) -> bool: ...
     @property
     def reduce_only(self) -> bool: ...
+    @property
+    def stop_ticks(self) -> int: ...
 
 class Caller:
     def __init__(

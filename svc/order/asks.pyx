@@ -30,7 +30,7 @@ cdef class Terms:
     def __init__(
         self, *, instrument, int side, int type, int time_in_force, int self_trade_mode,
         int64_t price_ticks, int64_t lots, quote_units, int64_t expires_at_unix_ns, int leverage,
-        bint post_only, bint reduce_only,
+        bint post_only, bint reduce_only, int64_t stop_ticks=0,
     ):
         """Raises OverflowError for a number that is no int64."""
         self.instrument = instrument
@@ -45,6 +45,7 @@ cdef class Terms:
         self.leverage = leverage
         self.post_only = post_only
         self.reduce_only = reduce_only
+        self.stop_ticks = stop_ticks
 
 
 cdef class Key:

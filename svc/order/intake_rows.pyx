@@ -50,6 +50,7 @@ cdef tuple _order_row(Create create):
         None if refusal is None else refusal.reason,
         terms.expires_at_unix_ns // 1_000,
         create.trace_id or None,
+        terms.stop_ticks or None,
     )
 
 

@@ -57,6 +57,7 @@ orders = Table(
     Column("fee_currency", Text),
     Column("reason", Text),
     Column("expires_at", DateTime(timezone=True)),
+    Column("triggered_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
     Column("events", Integer),

@@ -13,9 +13,11 @@ from enum import IntEnum
 from typing import Protocol
 
 from svc.kit import decimals
-from svc.kit.decimals import MAX_INT64, MAX_LEDGER_UNITS, Malformed, NotOnStep, Step, TooLarge
+from svc.kit.decimals import MAX_INT64
 from svc.kit.errors import DomainError, invalid
+from svc.order import decimal_fields
 from svc.order.asks import Terms
+from svc.order.decimal_fields import not_allowed, quote_text, required
 from svc.order.instrument import Instrument
 
 
@@ -120,7 +122,6 @@ class Unserved:
 _STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
 UNSERVED: tuple[Unserved, ...] = (
-    Unserved("UNSUPPORTED_STOP_ORDER", "type", "Stop orders", lambda r: r.type in _STOPS),
     Unserved(
         "UNSUPPORTED_ICEBERG",
         "display_quantity",
@@ -174,7 +175,7 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
     time_in_force = _time_in_force(request, expires_at_unix_ns)
     _flags(request, time_in_force, instrument)
     _leverage(request.leverage, instrument)
-    price_ticks = _price(request, instrument)
+    price_ticks, stop_ticks = _price(request, instrument), _stop(request, instrument)
     lots, quote_units = _size(request, instrument, time_in_force)
     terms = Terms(
         instrument=instrument,
@@ -189,10 +190,11 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
         leverage=request.leverage or 1,
         post_only=request.post_only,
         reduce_only=request.reduce_only,
+        stop_ticks=stop_ticks,
     )
     if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, price_ticks)
-    if terms.type > _MARKET or terms.quote_units or request.display_quantity:
+    if terms.quote_units or request.display_quantity:
         for unserved in UNSERVED:
             if unserved.asked(request):
                 raise _unserved(unserved, request)
@@ -215,11 +217,6 @@ def notional_too_small(terms: Terms, price_ticks: int) -> DomainError:
         rule=rule,
         nearestAbove=above,
     )
-
-
-def quote_text(units: int, instrument: Instrument) -> str:
-    """Ledger units of the quote asset as canonical text."""
-    return decimals.format_units(units, instrument.quote_scale)
 
 
 def _unserved(unserved: Unserved, request: OrderRequest) -> DomainError:
@@ -257,7 +254,7 @@ def _time_in_force(request: OrderRequest, expires_at_unix_ns: int) -> int:
             value=str(expires_at_unix_ns),
             rule="only with GTD",
         )
-    raise _required("EXPIRES_AT_REQUIRED", "expires_at", "A GTD order needs expires_at.")
+    raise required("EXPIRES_AT_REQUIRED", "expires_at", "A GTD order needs expires_at.")
 
 
 def _expires_too_late(expires_at_unix_ns: int) -> DomainError:
@@ -283,7 +280,7 @@ def _flags(request: OrderRequest, time_in_force: int, instrument: Instrument) ->
         )
     if not request.post_only:
         return
-    if request.type not in _PRICED or time_in_force in _IMMEDIATE:
+    if request.type != _LIMIT or time_in_force in _IMMEDIATE:
         raise invalid(
             "POST_ONLY_NOT_ALLOWED",
             "A post-only order must be able to rest: a limit order that is GTC or GTD.",
@@ -307,28 +304,26 @@ def _leverage(leverage: int, instrument: Instrument) -> None:
 
 
 def _price(request: OrderRequest, instrument: Instrument) -> int:
-    if request.stop_price and request.type not in _STOPS:
-        raise _not_allowed(
-            "STOP_PRICE_NOT_ALLOWED", "stop_price", request.stop_price, "stop orders"
-        )
     price = request.price
     if request.type not in _PRICED:
         if price:
-            raise _not_allowed("PRICE_NOT_ALLOWED", "price", price, "limit orders")
+            raise not_allowed("PRICE_NOT_ALLOWED", "price", price, "limit orders")
         return 0
     if not price:
-        raise _required("PRICE_REQUIRED", "price", "A limit order needs a price.")
-    try:
-        ticks = decimals.to_steps(price, instrument.tick)
-    except NotOnStep as error:
-        raise _not_on_step("PRICE_NOT_ON_TICK", "price", price, "tick", error) from None
-    except TooLarge as error:
-        raise _too_large("PRICE_OUT_OF_RANGE", "price", price, error.limit) from None
-    except Malformed as error:
-        raise _malformed("price", price, error) from None
-    if not ticks:
-        raise _not_positive("PRICE_NOT_POSITIVE", "price", price, instrument.tick)
-    return ticks
+        raise required("PRICE_REQUIRED", "price", "A limit order needs a price.")
+    return decimal_fields.price_ticks("price", price, instrument)
+
+
+def _stop(request: OrderRequest, instrument: Instrument) -> int:
+    stop_price = request.stop_price
+    if request.type not in _STOPS:
+        if stop_price:
+            raise not_allowed("STOP_PRICE_NOT_ALLOWED", "stop_price", stop_price, "stop orders")
+        return 0
+    if not stop_price:
+        message = "A stop order needs the stop_price that triggers it."
+        raise required("STOP_PRICE_REQUIRED", "stop_price", message)
+    return decimal_fields.price_ticks("stop_price", stop_price, instrument)
 
 
 def _size(request: OrderRequest, instrument: Instrument, time_in_force: int) -> tuple[int, int]:
@@ -336,104 +331,18 @@ def _size(request: OrderRequest, instrument: Instrument, time_in_force: int) -> 
     if not amount:
         if time_in_force == _FOK_BUDGET:
             message = "A FOK_BUDGET order needs its budget as quote_amount."
-            raise _required("QUOTE_AMOUNT_REQUIRED", "quote_amount", message)
+            raise required("QUOTE_AMOUNT_REQUIRED", "quote_amount", message)
         if not quantity:
-            raise _required("QUANTITY_REQUIRED", "quantity", "An order needs a quantity.")
-        return _lots(quantity, instrument), 0
+            raise required("QUANTITY_REQUIRED", "quantity", "An order needs a quantity.")
+        return decimal_fields.lots("quantity", quantity, instrument), 0
     budget = time_in_force == _FOK_BUDGET
-    if request.side != _BUY or (request.type == _LIMIT and not budget):
+    if request.side != _BUY or not (request.type == _MARKET or budget):
         rule = "market buys and FOK_BUDGET buys"
-        raise _not_allowed("QUOTE_AMOUNT_NOT_ALLOWED", "quote_amount", amount, rule)
+        raise not_allowed("QUOTE_AMOUNT_NOT_ALLOWED", "quote_amount", amount, rule)
     if bool(quantity) != budget:
         message = "A FOK_BUDGET order has a quantity, a buy by quote_amount has none."
         raise invalid(
             "QUANTITY_OR_QUOTE_AMOUNT", message, field="quantity", value=quantity, rule=message
         )
-    return _lots(quantity, instrument) if quantity else 0, _quote_units(amount, instrument)
-
-
-def _lots(quantity: str, instrument: Instrument) -> int:
-    try:
-        lots = decimals.to_steps(quantity, instrument.lot)
-    except NotOnStep as error:
-        raise _not_on_step("QUANTITY_NOT_ON_LOT", "quantity", quantity, "lot", error) from None
-    except TooLarge:
-        lots = instrument.max_quantity_lots + 1
-    except Malformed as error:
-        raise _malformed("quantity", quantity, error) from None
-    if not lots:
-        raise _not_positive("QUANTITY_NOT_POSITIVE", "quantity", quantity, instrument.lot)
-    if lots > instrument.max_quantity_lots:
-        most = decimals.format_steps(instrument.max_quantity_lots, instrument.lot)
-        raise _too_large("QUANTITY_TOO_LARGE", "quantity", quantity, most)
-    return lots
-
-
-def _quote_units(amount: str, instrument: Instrument) -> int:
-    unit = Step(1, instrument.quote_scale, MAX_LEDGER_UNITS)
-    try:
-        units = decimals.to_steps(amount, unit)
-    except NotOnStep as error:
-        rule = f"unit of {instrument.quote_asset}"
-        raise _not_on_step("QUOTE_AMOUNT_TOO_FINE", "quote_amount", amount, rule, error) from None
-    except (Malformed, TooLarge) as error:
-        raise _malformed("quote_amount", amount, error) from None
-    least = instrument.min_notional_tick_lots * instrument.quote_units_per_tick_lot
-    if units < least or not units:
-        rule = f"at least {instrument.min_notional} {instrument.quote_asset}"
-        raise invalid(
-            "NOTIONAL_TOO_SMALL",
-            f"Quote amount {amount} must be {rule}.",
-            field="quote_amount",
-            value=amount,
-            rule=rule,
-            nearestAbove=quote_text(max(least, 1), instrument),
-        )
-    return units
-
-
-def _required(reason: str, field: str, message: str) -> DomainError:
-    return invalid(reason, message, field=field, value="", rule="required")
-
-
-def _not_allowed(reason: str, field: str, value: str, where: str) -> DomainError:
-    message = f"Field {field} is for {where} only; got {value!r}."
-    return invalid(reason, message, field=field, value=value, rule=f"{where} only")
-
-
-def _malformed(field: str, value: str, error: Exception) -> DomainError:
-    rule = "digits, at most one point, no sign, no exponent, at most 38 digits"
-    return invalid(
-        "INVALID_DECIMAL", f"Field {field}: {error}.", field=field, value=value, rule=rule
-    )
-
-
-def _not_positive(reason: str, field: str, value: str, step: Step) -> DomainError:
-    message = f"Field {field} must be above 0; got {value!r}, the smallest is {step}."
-    return invalid(
-        reason, message, field=field, value=value, rule="above 0", nearestAbove=str(step)
-    )
-
-
-def _too_large(reason: str, field: str, value: str, most: str) -> DomainError:
-    message = f"Field {field} is at most {most}; got {value!r}."
-    rule = f"at most {most}"
-    return invalid(reason, message, field=field, value=value, rule=rule, nearestBelow=most)
-
-
-def _not_on_step(
-    reason: str, field: str, value: str, step_name: str, error: NotOnStep
-) -> DomainError:
-    nearest = {"nearestAbove": error.above}
-    if error.below != "0":
-        nearest["nearestBelow"] = error.below
-    shown = " or ".join(sorted(nearest.values(), key=len)) if len(nearest) == 1 else error.nearest
-    return invalid(
-        reason,
-        f"Field {field} must be a multiple of the {step_name} {error.step}; got {value!r}, "
-        f"nearest: {shown}.",
-        field=field,
-        value=value,
-        rule=f"multiple of {error.step}",
-        **nearest,
-    )
+    lots = decimal_fields.lots("quantity", quantity, instrument) if quantity else 0
+    return lots, decimal_fields.quote_units("quote_amount", amount, instrument)

@@ -60,6 +60,7 @@ def order(row: RowMapping, catalog: Catalog) -> order_pb2.Order:
         fee_currency=row["fee_currency"],
         sequence=row["sequence"],
         source=row["source"],
+        triggered_at=timestamp(row["triggered_at"]),
     )
 
 

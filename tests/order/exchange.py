@@ -63,27 +63,15 @@ def limit(
     side: str = "BUY", quantity: str = "0.01", price: str = "61000", **more: object
 ) -> order_pb2.CreateOrderRequest:
     """A limit order in BTC-USDT."""
-    return order_pb2.CreateOrderRequest(
-        symbol="BTC-USDT",
-        side=side,
-        type="LIMIT",
-        quantity=quantity,
-        price=price,
-        **more,  # type: ignore[arg-type]
-    )
+    return market(side, quantity, **({"type": "LIMIT", "price": price} | more))
 
 
 def market(
     side: str = "BUY", quantity: str = "0.01", **more: object
 ) -> order_pb2.CreateOrderRequest:
     """A market order in BTC-USDT."""
-    return order_pb2.CreateOrderRequest(
-        symbol="BTC-USDT",
-        side=side,
-        type="MARKET",
-        quantity=quantity,
-        **more,  # type: ignore[arg-type]
-    )
+    fields = {"symbol": "BTC-USDT", "side": side, "type": "MARKET", "quantity": quantity}
+    return order_pb2.CreateOrderRequest(**(fields | more))  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -239,6 +227,15 @@ class Exchange:
             yield connection
         finally:
             await connection.close()
+
+
+async def trade_at(exchange: Exchange, price: str, quantity: str = "0.01") -> None:
+    """Let two traders of no interest make the last price; the book behind it stays as it was."""
+    seller, buyer = await exchange.trader(), await exchange.trader()
+    sold = await seller.place(limit("SELL", quantity, price))
+    await seller.until(sold, "ACCEPTED")
+    await buyer.place(limit("BUY", quantity, price))
+    await seller.until(sold, "FILLED")
 
 
 @dataclass(slots=True)

@@ -41,6 +41,8 @@ class Row:
     """Whether these events have ended it."""
     repriced: bool = False
     """Whether these events have changed its price, cap or quantity."""
+    triggered_us: int = 0
+    """When its trigger traded, if one of these events says so."""
 
 
 class TradeEvent(NamedTuple):
@@ -81,6 +83,7 @@ class OrderEvent(NamedTuple):
     reason: str
     price_ticks: int = 0
     cap_ticks: int = 0
+    time_ns: int = 0
 
 
 _EVENT_TYPES = {
@@ -99,7 +102,7 @@ _BUY, _SELL = int(Side.BUY), int(Side.SELL)
 _SIDE_LABELS = {int(side): side.name.lower() for side in Side}
 _FILL, _REPLACED, _REDUCED = int(Cause.FILL), int(Cause.REPLACED), int(Cause.REDUCED)
 _ACKNOWLEDGED, _REJECTED = int(Cause.ACKNOWLEDGED), int(Cause.REJECTED)
-_CANCELED = int(Cause.CANCELED)
+_CANCELED, _TRIGGERED = int(Cause.CANCELED), int(Cause.TRIGGERED)
 _REFUSALS = (int(Cause.CANCEL_REJECTED), int(Cause.REPLACE_REJECTED))
 _ENDS = frozenset({int(Cause.CANCELED), int(Cause.REJECTED), int(Cause.EXPIRED)})
 _FILLED = int(Status.FILLED)
@@ -216,6 +219,8 @@ class Applying:
             row.remaining_lots = event.remaining
         elif cause == _REPLACED:
             self._replace(row, event)
+        elif cause == _TRIGGERED:
+            row.triggered_us = event.time_ns // 1_000
         elif cause in _ENDS:
             self._end(row, event)
         row.events += 1

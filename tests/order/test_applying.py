@@ -180,6 +180,17 @@ def test_a_replace_gives_the_order_its_new_terms_and_version() -> None:
     assert (row.lots, row.filled_lots, row.remaining_lots, row.repriced) == (120, 40, 80, True)
 
 
+def test_a_stop_whose_trigger_trades_keeps_its_state_and_the_time() -> None:
+    run = applying(SELL)
+    run.apply(of_order("order_triggered", quantity_lots=100, trigger_ticks=49, reached_ticks=50))
+    row = run.touched[1]
+    assert (row.status, row.remaining_lots, row.triggered_us) == (Status.ACCEPTED, 100, 1_000_000)
+    assert (run.events[0].event_type, run.events[0].status) == (
+        EventType.TRIGGERED,
+        Status.ACCEPTED,
+    )
+
+
 def test_events_of_one_order_follow_each_other_in_one_run() -> None:
     run = applying(SELL | {"status": Status.CANCEL_PENDING}, BUY)
     run.apply(trade())
@@ -224,7 +235,7 @@ def plain(kind: str, read: Event) -> reference.TradeEvent | reference.OrderEvent
         read.sequence, CAUSES[kind], read.order_id, read.version, read.account_id,
         read.quantity_lots if entering else read.remaining_lots, read.cumulative_lots,
         records_pb2.Reason.Value.Name(read.reason) if read.reason else "",
-        read.price_ticks, read.cap_ticks,
+        read.price_ticks, read.cap_ticks, read.time_unix_ns,
     )  # fmt: skip
 
 
@@ -268,7 +279,7 @@ def unfit_for(apply: Callable[[], None]) -> str:
 ROW_FIELDS = (
     "id", "account_id", "instrument_id", "side", "status", "version", "lots", "filled_lots",
     "remaining_lots", "filled_tick_lots", "price_ticks", "cap_ticks", "events", "reason",
-    "sequence", "ended", "repriced",
+    "sequence", "ended", "repriced", "triggered_us",
 )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ def any_create(draw: st.DrawFn) -> Create:
         leverage=draw(st.integers(1, 100)),
         post_only=draw(st.booleans()),
         reduce_only=draw(st.booleans()),
+        stop_ticks=draw(NOT_NEGATIVE),
     )
     caller = Caller(draw(POSITIVE), draw(POSITIVE), "api", "trace", None)
     create = Create(caller, terms, "", None)

@@ -29,6 +29,7 @@ _FIELDS = (
     "id", "account_id", "instrument_id", "side", "status", "version", "lots", "filled_lots",
     "remaining_lots", "filled_tick_lots", "price_ticks", "cap_ticks", "maker_fee_ppm",
     "taker_fee_ppm", "events", "reason", "sequence", "ended", "repriced",
+    "triggered_us",
 )  # fmt: skip
 
 

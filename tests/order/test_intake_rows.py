@@ -64,6 +64,7 @@ def plain_order_row(create: Create) -> dict[str, object]:
         "reason": refusal.reason if refusal else None,
         "expires_us": terms.expires_at_unix_ns // 1_000,
         "trace_id": create.trace_id or None,
+        "stop_ticks": terms.stop_ticks or None,
     }
 
 

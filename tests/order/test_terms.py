@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
 
 import pytest
 from google.protobuf import json_format
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from order.v1 import order_pb2
 from trading.v1 import trading_pb2
 
+from svc.engine.reference_rules import bound
+from svc.kit.decimals import format_steps
 from svc.kit.errors import DomainError
 from svc.order import admission, terms
 from svc.order.asks import Terms
@@ -127,6 +131,60 @@ def test_a_market_buy_is_capped_a_collar_above_the_reference_and_a_sell_below_it
     assert admission.cap_ticks(read(market(side=Side.SELL), whole), reference) == 1
     assert admission.cap_ticks(read(request()), reference) == 6_100_000
     assert admission.cap_ticks(read(market()), 0) == 0
+
+
+def stop(**fields: object) -> order_pb2.CreateOrderRequest:
+    return market(**({"type": OrderType.STOP_MARKET, "stop_price": "62000"} | fields))
+
+
+@pytest.mark.spec("tbl-stop-price")
+def test_a_stop_counts_its_trigger_in_ticks_and_has_the_times_in_force_of_what_it_becomes() -> None:
+    found = read(stop())
+    assert (found.stop_ticks, found.price_ticks, found.lots) == (6_200_000, 0, 1_000)
+    assert found.time_in_force == TimeInForce.IOC
+    limited = read(stop(type=OrderType.STOP_LIMIT, price="61900.5"))
+    assert (limited.stop_ticks, limited.price_ticks) == (6_200_000, 6_190_050)
+    assert limited.time_in_force == TimeInForce.GTC
+    assert admission.cap_ticks(limited, 6_100_000) == 6_190_050
+    assert read(request()).stop_ticks == 0
+
+
+@given(
+    side=st.sampled_from(Side),
+    stop_ticks=st.integers(1, 10**15),
+    collar_bps=st.integers(1, 9_999),
+    reference=st.integers(0, 10**15),
+)
+def test_a_stop_market_order_goes_as_far_from_its_trigger_as_the_engine_lets_it(
+    side: Side, stop_ticks: int, collar_bps: int, reference: int
+) -> None:
+    instrument = replace(BTC_USDT, collar_bps=collar_bps, min_notional_tick_lots=1)
+    text = format_steps(stop_ticks, instrument.tick)
+    if stop_ticks > instrument.tick.limit:
+        return
+    found = read(stop(side=side, stop_price=text), instrument)
+    cap = admission.cap_ticks(found, reference)
+    exact = Fraction(stop_ticks) * (10_000 + (collar_bps if side == Side.BUY else -collar_bps))
+    assert cap == (floor(exact / 10_000) if side == Side.BUY else ceil(exact / 10_000))
+    assert cap == bound(side, stop_ticks, collar_bps)
+    weighed = cap if side == Side.BUY else stop_ticks
+    units = weighed * 1_000 * instrument.quote_units_per_tick_lot
+    assert admission.notional_units(found, cap, reference) == units
+
+
+def test_a_stop_below_the_smallest_notional_at_its_trigger_is_refused() -> None:
+    with pytest.raises(DomainError) as refused:
+        admission.cap_ticks(read(stop(quantity="0.00008")), 7_000_000)
+    assert refused.value.metadata["nearestAbove"] == "0.00009"
+
+
+def test_a_trigger_lies_within_the_market_s_prices() -> None:
+    condition = replace(open_market(), min_price_ticks=100, max_price_ticks=6_199_999)
+    with pytest.raises(DomainError) as refused:
+        admission.check(read(stop()), condition, NOW_NS)
+    assert refused.value.reason == "PRICE_OUT_OF_RANGE"
+    assert refused.value.metadata["field"] == "stop_price"
+    assert refused.value.metadata["nearestBelow"] == "61999.99"
 
 
 def test_the_reference_is_the_last_trade_else_what_operators_set() -> None:

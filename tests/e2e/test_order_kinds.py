@@ -1,0 +1,65 @@
+"""Each kind of order through the edge, as a trader types it, to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Exchange
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def other(exchange: Exchange) -> Iterator[httpx.Client]:
+    """REST as trader-2."""
+    headers = {"authorization": f"Bearer {exchange.token('trader-2')}"}
+    with httpx.Client(base_url=exchange.url, headers=headers, trust_env=False) as client:
+        yield client
+
+
+def place(client: httpx.Client, side: str, **body: str) -> str:
+    """Place an order in BTC-USDT, of 0.01 BTC at a limit unless it says otherwise; its id."""
+    good = {"symbol": "BTC-USDT", "side": side, "type": "LIMIT", "quantity": "0.01"}
+    order = {name: value for name, value in (good | body).items() if value}
+    reply = client.post("/v1/orders", json=order)
+    assert reply.status_code == httpx.codes.ACCEPTED, reply.text
+    return str(reply.json()["orderId"])
+
+
+def until(client: httpx.Client, order_id: str, status: str) -> dict[str, str]:
+    """Wait for a state of an order; the order."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        order: dict[str, str] = client.get(f"/v1/orders/{order_id}").json()["order"]
+        if order["status"] == status:
+            return order
+        assert time.monotonic() < deadline, order
+
+
+def trade(seller: httpx.Client, buyer: httpx.Client, price: str) -> None:
+    """Make the last price."""
+    sold = place(seller, "SELL", price=price)
+    until(seller, sold, "ACCEPTED")
+    place(buyer, "BUY", price=price)
+    until(seller, sold, "FILLED")
+
+
+@pytest.mark.spec("tbl-stop-price")
+def test_a_stop_order_waits_for_its_trigger_and_fills(
+    http: httpx.Client, other: httpx.Client
+) -> None:
+    trade(other, http, "60000")
+    stop = place(http, "BUY", type="STOP_MARKET", stopPrice="60100")
+    waiting = until(http, stop, "ACCEPTED")
+    assert (waiting["stopPrice"], "triggeredAt" in waiting) == ("60100", False)
+    limited = place(http, "SELL", type="STOP_LIMIT", stopPrice="50000", price="49900")
+    until(http, limited, "ACCEPTED")
+    place(other, "SELL", price="60110")
+    trade(other, http, "60100")
+    assert until(http, stop, "FILLED")["averagePrice"] == "60110"
+    assert http.delete(f"/v1/orders/{limited}").status_code == httpx.codes.ACCEPTED
+    assert until(http, limited, "CANCELED")["reason"] == "CANCEL_REQUESTED"
