@@ -89,6 +89,7 @@ class Exchange:
         return subprocess.run(
             [sys.executable, "-m", "mesh", *arguments, "--home", str(self.home)],
             env=self.environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,

@@ -1,4 +1,4 @@
-"""`mesh engine run` and what `mesh bench engine` measures: the same commands, every time."""
+"""`mesh engine`, and what `mesh bench engine` measures: the same commands, every time."""
 
 import json
 from pathlib import Path
@@ -67,3 +67,16 @@ def test_every_measurement_of_a_mix_sees_the_same_engine(
     result = measure("exchange-core", made, [1_000_000])
     assert result.running_hash == f"{engine.running_hash:016x}"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "says"),
+    [("1", 2, "not in the range x>=2"), ("two", 2, "not a valid integer"), ("2", 1, "make up")],
+)
+def test_begin_version_asks_nobody_for_what_cannot_be(
+    tmp_path: Path, version: str, status: int, says: str
+) -> None:
+    arguments = ["engine", "begin-version", version, "--yes", "--home", str(tmp_path)]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == status
+    assert says in refused.output
