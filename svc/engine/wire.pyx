@@ -13,7 +13,8 @@ from libc.string cimport memcpy, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from svc.engine.records cimport FLAG_END_OF_COMMAND
-from svc.kit.wire cimport LENGTH, VARINT, put_number, put_varint
+from svc.kit.wire cimport LENGTH, VARINT, Span, put_bytes, put_number
+from svc.kit.wire_fields cimport read_inside, read_short, read_varint, reader_of, skip
 
 from svc.engine.records import CommandKind, EventKind, Flag
 from engine.v1 import records_pb2
@@ -29,9 +30,6 @@ cdef enum:
     I64 = 4
     FLAG = 5       # one bit of a byte; a bool in the message
     PERPETUAL = 6  # InstrumentKind in the message, 0 or 1 in the record
-    # Wire types of protobuf that wire.pxd leaves out.
-    FIXED64 = 1
-    FIXED32 = 5
 
 cdef struct Place:
     int form
@@ -167,48 +165,6 @@ def _load_tables():
 _load_tables()
 
 
-cdef struct Reader:
-    const uint8_t* at
-    const uint8_t* end
-
-
-cdef inline uint64_t _varint(Reader* reader) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef int shift = 0
-    cdef uint8_t byte
-    while reader.at < reader.end and shift < 64:
-        byte = reader.at[0]
-        reader.at += 1
-        value |= <uint64_t>(byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-    return value
-
-
-cdef inline void _skip(Reader* reader, int wire_type) noexcept nogil:
-    cdef uint64_t length
-    if wire_type == VARINT:
-        _varint(reader)
-        return
-    length = 8 if wire_type == FIXED64 else 4 if wire_type == FIXED32 else _varint(reader)
-    if length > <uint64_t>(reader.end - reader.at):
-        reader.at = reader.end
-    else:
-        reader.at += length
-
-
-cdef inline Reader _inside(Reader* reader) noexcept nogil:
-    cdef Reader inner
-    cdef uint64_t length = _varint(reader)
-    inner.at = reader.at
-    if length > <uint64_t>(reader.end - reader.at):
-        length = <uint64_t>(reader.end - reader.at)
-    reader.at += length
-    inner.end = reader.at
-    return inner
-
-
 cdef void _put(uint8_t* record, Place* place, uint64_t value) noexcept nogil:
     cdef int64_t wide = <int64_t>value
     cdef int32_t narrow = <int32_t>value
@@ -226,33 +182,34 @@ cdef void _put(uint8_t* record, Place* place, uint64_t value) noexcept nogil:
         record[place.offset] = 1 if value == 2 else 0
 
 
-cdef void _message_into(uint8_t* record, Layout* layout, Reader reader) noexcept nogil:
-    cdef uint64_t tag
-    cdef int number
+cdef int _message_into(uint8_t* record, Layout* layout, Span reader) except -1:
+    cdef uint64_t tag, value
     while reader.at < reader.end:
-        tag = _varint(&reader)
-        number = <int>(tag >> 3)
-        if (tag & 7) == VARINT and 0 < number < MOST_FIELDS:
-            _put(record, &layout.fields[number], _varint(&reader))
+        read_short(&reader, &tag)
+        if (tag & 7) == VARINT and 0 < tag >> 3 < MOST_FIELDS:
+            read_varint(&reader, &value)
+            _put(record, &layout.fields[tag >> 3], value)
         else:
-            _skip(&reader, tag & 7)
+            skip(&reader, tag)
+    return 0
 
 
-cdef int _command_into(uint8_t* record, Reader reader) noexcept nogil:
+cdef int _command_into(uint8_t* record, Span reader) except -1:
     """1 when a kind was found, as the last one that is set; 0 when there is none."""
-    cdef uint64_t tag
-    cdef int number
+    cdef Span inside
+    cdef uint64_t tag, number
     cdef int found = 0
     while reader.at < reader.end:
-        tag = _varint(&reader)
-        number = <int>(tag >> 3)
+        read_short(&reader, &tag)
+        number = tag >> 3
         if (tag & 7) == LENGTH and 0 < number < MOST_KINDS and commands[number].record_kind:
             memset(record, 0, RECORD)
             record[0] = <uint8_t>commands[number].record_kind
-            _message_into(record, &commands[number], _inside(&reader))
+            read_inside(&reader, &inside)
+            _message_into(record, &commands[number], inside)
             found = 1
         else:
-            _skip(&reader, tag & 7)
+            skip(&reader, tag)
     return found
 
 
@@ -266,21 +223,21 @@ def pack_commands(batch):
     cdef Py_ssize_t count = len(batch.commands)
     cdef bytes packed = PyBytes_FromStringAndSize(NULL, count * RECORD)
     cdef uint8_t* record = <uint8_t*>PyBytes_AS_STRING(packed)
-    cdef Reader reader
+    cdef Span reader = reader_of(<const uint8_t*>PyBytes_AS_STRING(wire), len(wire))
+    cdef Span inside
     cdef uint64_t tag
     cdef Py_ssize_t done = 0
-    reader.at = <const uint8_t*>PyBytes_AS_STRING(wire)
-    reader.end = reader.at + len(wire)
     while reader.at < reader.end and done < count:
-        tag = _varint(&reader)
-        if tag == (COMMANDS_FIELD << 3 | LENGTH):
-            if not _command_into(record + done * RECORD, _inside(&reader)):
+        read_short(&reader, &tag)
+        if tag == <uint64_t>(COMMANDS_FIELD << 3 | LENGTH):
+            read_inside(&reader, &inside)
+            if not _command_into(record + done * RECORD, inside):
                 raise MalformedBatch(
                     f"command {done + 1} of batch {batch.number} names no kind; set exactly one"
                 )
             done += 1
         else:
-            _skip(&reader, tag & 7)
+            skip(&reader, tag)
     return packed
 
 
@@ -314,13 +271,9 @@ cdef inline uint64_t _get(const uint8_t* record, const Place* place) noexcept no
 
 cdef uint8_t* _write_fields(uint8_t* out, const uint8_t* record, Layout* layout) noexcept nogil:
     cdef int number
-    cdef uint64_t value
     for number in range(1, MOST_FIELDS):
         if layout.fields[number].form:
-            value = _get(record, &layout.fields[number])
-            if value:
-                out = put_varint(out, <uint64_t>number << 3)
-                out = put_varint(out, value)
+            out = put_number(out, number, _get(record, &layout.fields[number]))
     return out
 
 
@@ -335,18 +288,12 @@ cdef uint8_t* _write_event(uint8_t* out, const uint8_t* record) noexcept nogil:
     memcpy(&sequence, record, 8)
     memcpy(&time_ns, record + 8, 8)
     memcpy(&instrument, record + 24, 4)
-    out = put_varint(out, 1 << 3)
-    out = put_varint(out, sequence)
-    out = put_varint(out, 2 << 3)
-    out = put_varint(out, <uint64_t>time_ns)
-    out = put_varint(out, 3 << 3)
-    out = put_varint(out, instrument)
+    out = put_number(out, 1, sequence)
+    out = put_number(out, 2, <uint64_t>time_ns)
+    out = put_number(out, 3, instrument)
     if field:
         end = _write_fields(inner, record, &events[kind])
-        out = put_varint(out, <uint64_t>field << 3 | LENGTH)
-        out = put_varint(out, end - inner)
-        memcpy(out, inner, end - inner)
-        out += end - inner
+        out = put_bytes(out, field, inner, end - inner)
     return put_number(out, END_FIELD, 1 if record[FLAGS_AT] & FLAG_END_OF_COMMAND else 0)
 
 
@@ -359,12 +306,8 @@ def unpack_events(const uint8_t[::1] records not None):
     cdef uint8_t* out = start
     cdef uint8_t one[2 * MOST_EVENT_BYTES]
     cdef Py_ssize_t length
-    cdef uint64_t tag = <uint64_t>EVENTS_FIELD << 3 | LENGTH
     with nogil:
         for index in range(count):
             length = _write_event(one, &records[index * RECORD]) - one
-            out = put_varint(out, tag)
-            out = put_varint(out, length)
-            memcpy(out, one, length)
-            out += length
+            out = put_bytes(out, EVENTS_FIELD, one, length)
     return records_pb2.EventBatch.FromString(memoryview(wire)[: out - start])
