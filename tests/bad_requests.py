@@ -287,6 +287,44 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         "NOTIONAL_TOO_SMALL",
         _field("quote_amount", "4.99", "at least 5 USDT") | {"nearestAbove": "5"},
     ),
+    # Icebergs.
+    BadRequest(
+        "iceberg that shows more than it has",
+        _limit(displayQuantity="0.01001"),
+        "DISPLAY_QUANTITY_TOO_LARGE",
+        _field("display_quantity", "0.01001", "at most 0.01") | {"nearestBelow": "0.01"},
+    ),
+    BadRequest(
+        "iceberg of too many parts",
+        _limit(quantity="1.00001", displayQuantity="0.01"),
+        "DISPLAY_QUANTITY_TOO_SMALL",
+        _field("display_quantity", "0.01", "at least 0.01001") | {"nearestAbove": "0.01001"},
+    ),
+    BadRequest(
+        "iceberg that shows a part of a lot",
+        _limit(displayQuantity="0.000015"),
+        "QUANTITY_NOT_ON_LOT",
+        _field("display_quantity", "0.000015", "multiple of 0.00001")
+        | {"nearestBelow": "0.00001", "nearestAbove": "0.00002"},
+    ),
+    BadRequest(
+        "iceberg that shows nothing",
+        _limit(displayQuantity="0"),
+        "QUANTITY_NOT_POSITIVE",
+        _field("display_quantity", "0", "above 0") | {"nearestAbove": "0.00001"},
+    ),
+    BadRequest(
+        "iceberg that cannot rest",
+        _limit(displayQuantity="0.001", timeInForce="IOC"),
+        "DISPLAY_QUANTITY_NOT_ALLOWED",
+        _field("display_quantity", "0.001", "limit orders that are GTC or GTD only"),
+    ),
+    BadRequest(
+        "iceberg at the market",
+        _market(displayQuantity="0.001"),
+        "DISPLAY_QUANTITY_NOT_ALLOWED",
+        {"field": "display_quantity", "value": "0.001"},
+    ),
     # Quote amount.
     BadRequest(
         "quantity and quote amount",
@@ -376,12 +414,6 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         {"field": "post_only"},
     ),
     # What the contract has room for and nobody serves yet.
-    BadRequest(
-        "iceberg order",
-        _limit(displayQuantity="0.001"),
-        "UNSUPPORTED_ICEBERG",
-        {"field": "display_quantity", "value": "0.001"},
-    ),
     BadRequest(
         "market buy by quote amount",
         _market(quantity="", quoteAmount="1000"),

@@ -24,6 +24,7 @@ cdef class Terms:
     cdef readonly bint post_only
     cdef readonly bint reduce_only
     cdef readonly int64_t stop_ticks  # price whose trade triggers a stop order; 0: it is none
+    cdef readonly int64_t display_lots  # visible part of an iceberg; 0: all of it
 
 
 cdef class Key:

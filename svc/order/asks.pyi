@@ -29,6 +29,7 @@ class Terms:
         post_only: bool,
         reduce_only: bool,
         stop_ticks: int = 0,
+        display_lots: int = 0,
     ) -> None: ...
     @property
     def instrument(self) -> Instrument: ...
@@ -56,6 +57,8 @@ class Terms:
     def reduce_only(self) -> bool: ...
     @property
     def stop_ticks(self) -> int: ...
+    @property
+    def display_lots(self) -> int: ...
 
 class Caller:
     def __init__(

@@ -31,6 +31,7 @@ cdef class Terms:
         self, *, instrument, int side, int type, int time_in_force, int self_trade_mode,
         int64_t price_ticks, int64_t lots, quote_units, int64_t expires_at_unix_ns, int leverage,
         bint post_only, bint reduce_only, int64_t stop_ticks=0,
+        int64_t display_lots=0,
     ):
         """Raises OverflowError for a number that is no int64."""
         self.instrument = instrument
@@ -46,6 +47,7 @@ cdef class Terms:
         self.post_only = post_only
         self.reduce_only = reduce_only
         self.stop_ticks = stop_ticks
+        self.display_lots = display_lots
 
 
 cdef class Key:

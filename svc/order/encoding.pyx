@@ -199,6 +199,7 @@ cdef class CommandBatch:
             out = put_number(out, 13, <uint64_t>create.cap_ticks)
         out = put_number(out, 14, <uint64_t>terms.stop_ticks)
         out = put_number(out, 16, <uint64_t>terms.lots)
+        out = put_number(out, 17, <uint64_t>terms.display_lots)
         out = put_number(out, 18, <uint64_t>create.budget_tick_lots)
         if terms.price_ticks:
             out = put_number(out, 19, <uint64_t>terms.expires_at_unix_ns)

@@ -51,6 +51,7 @@ cdef tuple _order_row(Create create):
         terms.expires_at_unix_ns // 1_000,
         create.trace_id or None,
         terms.stop_ticks or None,
+        terms.display_lots or None,
     )
 
 

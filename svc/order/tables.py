@@ -46,6 +46,7 @@ orders = Table(
     Column("price", _PRICE),
     Column("stop_price", _PRICE),
     Column("quantity", _PRICE),
+    Column("display_qty", _PRICE),
     Column("filled_qty", _PRICE),
     Column("remaining_qty", _PRICE),
     Column("avg_fill_price", _PRICE),

@@ -17,7 +17,7 @@ from svc.kit.decimals import MAX_INT64
 from svc.kit.errors import DomainError, invalid
 from svc.order import decimal_fields
 from svc.order.asks import Terms
-from svc.order.decimal_fields import not_allowed, quote_text, required
+from svc.order.decimal_fields import not_allowed, quote_text, required, too_large
 from svc.order.instrument import Instrument
 
 
@@ -123,12 +123,6 @@ _STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
 UNSERVED: tuple[Unserved, ...] = (
     Unserved(
-        "UNSUPPORTED_ICEBERG",
-        "display_quantity",
-        "Iceberg orders",
-        lambda r: r.display_quantity != "",
-    ),
-    Unserved(
         "UNSUPPORTED_QUOTE_AMOUNT",
         "quote_amount",
         "Market orders by quote amount",
@@ -155,6 +149,9 @@ _DEFAULT = {
     OrderType.STOP_LIMIT: TimeInForce.GTC,
     OrderType.STOP_MARKET: TimeInForce.IOC,
 }
+MOST_PEAKS = 100
+"""Visible parts of an iceberg: each is a trade of whoever takes it all. Binance has the bound."""
+
 _IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET)
 _PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 # Plain numbers for the comparisons that every order makes.
@@ -191,10 +188,11 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
         post_only=request.post_only,
         reduce_only=request.reduce_only,
         stop_ticks=stop_ticks,
+        display_lots=_display(request, instrument, time_in_force, lots),
     )
     if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, price_ticks)
-    if terms.quote_units or request.display_quantity:
+    if terms.quote_units:
         for unserved in UNSERVED:
             if unserved.asked(request):
                 raise _unserved(unserved, request)
@@ -324,6 +322,32 @@ def _stop(request: OrderRequest, instrument: Instrument) -> int:
         message = "A stop order needs the stop_price that triggers it."
         raise required("STOP_PRICE_REQUIRED", "stop_price", message)
     return decimal_fields.price_ticks("stop_price", stop_price, instrument)
+
+
+def _display(request: OrderRequest, instrument: Instrument, time_in_force: int, lots: int) -> int:
+    shown = request.display_quantity
+    if not shown:
+        return 0
+    if request.type not in _PRICED or time_in_force in _IMMEDIATE:
+        rule = "limit orders that are GTC or GTD"
+        raise not_allowed("DISPLAY_QUANTITY_NOT_ALLOWED", "display_quantity", shown, rule)
+    display_lots = decimal_fields.lots("display_quantity", shown, instrument)
+    if display_lots > lots:
+        quantity = decimals.format_steps(lots, instrument.lot)
+        raise too_large("DISPLAY_QUANTITY_TOO_LARGE", "display_quantity", shown, quantity)
+    if display_lots * MOST_PEAKS < lots:
+        least = decimals.format_steps(-(-lots // MOST_PEAKS), instrument.lot)
+        rule = f"at least {least}"
+        raise invalid(
+            "DISPLAY_QUANTITY_TOO_SMALL",
+            f"Field display_quantity must be {rule}, so that the order shows in at most "
+            f"{MOST_PEAKS} parts; got {shown!r}.",
+            field="display_quantity",
+            value=shown,
+            rule=rule,
+            nearestAbove=least,
+        )
+    return display_lots
 
 
 def _size(request: OrderRequest, instrument: Instrument, time_in_force: int) -> tuple[int, int]:

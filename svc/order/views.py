@@ -61,6 +61,7 @@ def order(row: RowMapping, catalog: Catalog) -> order_pb2.Order:
         sequence=row["sequence"],
         source=row["source"],
         triggered_at=timestamp(row["triggered_at"]),
+        display_quantity=plain(row["display_qty"]),
     )
 
 

@@ -40,12 +40,32 @@ def until(client: httpx.Client, order_id: str, status: str) -> dict[str, str]:
         assert time.monotonic() < deadline, order
 
 
+def asks(client: httpx.Client) -> list[dict[str, str]]:
+    """The sell side of the public book."""
+    book = client.get("/v1/markets/BTC-USDT/orderbook").json()["book"]
+    return list(book["asks"])
+
+
 def trade(seller: httpx.Client, buyer: httpx.Client, price: str) -> None:
     """Make the last price."""
     sold = place(seller, "SELL", price=price)
     until(seller, sold, "ACCEPTED")
     place(buyer, "BUY", price=price)
     until(seller, sold, "FILLED")
+
+
+def test_an_iceberg_shows_a_part_of_what_it_has(http: httpx.Client, other: httpx.Client) -> None:
+    hidden = place(http, "SELL", price="60900", quantity="0.05", displayQuantity="0.01")
+    assert until(http, hidden, "ACCEPTED")["displayQuantity"] == "0.01"
+    taken = place(other, "BUY", price="60900", quantity="0.03")
+    until(other, taken, "FILLED")
+    rest = until(http, hidden, "PARTIALLY_FILLED")
+    assert (rest["filledQuantity"], rest["remainingQuantity"]) == ("0.03", "0.02")
+    deadline = time.monotonic() + WAIT_S
+    while {"price": "60900", "quantity": "0.01"} not in asks(http):
+        assert time.monotonic() < deadline, asks(http)
+    http.delete(f"/v1/orders/{hidden}")
+    until(http, hidden, "CANCELED")
 
 
 @pytest.mark.spec("tbl-stop-price")

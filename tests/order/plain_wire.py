@@ -72,4 +72,5 @@ def add_new_order(batch: records_pb2.CommandBatch, create: Create) -> None:
         order.cap_ticks = create.cap_ticks
     order.reduce_only = terms.reduce_only
     order.trigger_ticks = terms.stop_ticks
+    order.display_lots = terms.display_lots
     order.budget_tick_lots = create.budget_tick_lots

@@ -51,6 +51,7 @@ def any_create(draw: st.DrawFn) -> Create:
         post_only=draw(st.booleans()),
         reduce_only=draw(st.booleans()),
         stop_ticks=draw(NOT_NEGATIVE),
+        display_lots=draw(NOT_NEGATIVE),
     )
     caller = Caller(draw(POSITIVE), draw(POSITIVE), "api", "trace", None)
     create = Create(caller, terms, "", None)

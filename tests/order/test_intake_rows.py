@@ -65,6 +65,7 @@ def plain_order_row(create: Create) -> dict[str, object]:
         "expires_us": terms.expires_at_unix_ns // 1_000,
         "trace_id": create.trace_id or None,
         "stop_ticks": terms.stop_ticks or None,
+        "display_lots": terms.display_lots or None,
     }
 
 

@@ -187,6 +187,25 @@ def test_a_trigger_lies_within_the_market_s_prices() -> None:
     assert refused.value.metadata["nearestBelow"] == "61999.99"
 
 
+@given(lots=st.integers(1, 10**8), display_lots=st.integers(1, 10**8))
+def test_an_iceberg_shows_at_most_all_of_it_and_at_least_a_hundredth(
+    lots: int, display_lots: int
+) -> None:
+    instrument = replace(BTC_USDT, min_notional_tick_lots=1)
+    asked = request(
+        quantity=format_steps(lots, instrument.lot),
+        display_quantity=format_steps(display_lots, instrument.lot),
+    )
+    if Fraction(lots, 100) <= display_lots <= lots:
+        assert read(asked, instrument).display_lots == display_lots
+        return
+    with pytest.raises(DomainError) as refused:
+        read(asked, instrument)
+    nearest = {"nearestBelow", "nearestAbove"} & refused.value.metadata.keys()
+    asked.display_quantity = refused.value.metadata[nearest.pop()]
+    assert read(asked, instrument).display_lots in (lots, -(-lots // 100))
+
+
 def test_the_reference_is_the_last_trade_else_what_operators_set() -> None:
     condition = open_market()
     assert admission.reference_ticks(BTC_USDT, condition) == 6_100_000
