@@ -350,6 +350,42 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         "QUOTE_AMOUNT_TOO_FINE",
         {"nearestBelow": "100", "nearestAbove": "100.0000000001"},
     ),
+    BadRequest(
+        "quote amount beyond any order",
+        _market(quantity="", quoteAmount="9" * 30),
+        "QUOTE_AMOUNT_TOO_LARGE",
+        _field("quote_amount", "9" * 30, "at most 461168601840") | {"nearestBelow": "461168601840"},
+    ),
+    BadRequest(
+        "market buy by quote amount that fills whole or not at all",
+        _market(quantity="", quoteAmount="100", timeInForce="FOK"),
+        "QUOTE_AMOUNT_NOT_ALLOWED",
+        _field("quote_amount", "100", "market buys that are IOC and FOK_BUDGET buys only"),
+    ),
+    BadRequest(
+        "budget without an amount",
+        _limit(timeInForce="FOK_BUDGET"),
+        "QUOTE_AMOUNT_REQUIRED",
+        _field("quote_amount", "", "required"),
+    ),
+    BadRequest(
+        "budget without a quantity",
+        _limit(timeInForce="FOK_BUDGET", quoteAmount="100", quantity=""),
+        "QUANTITY_OR_QUOTE_AMOUNT",
+        {"field": "quantity", "value": ""},
+    ),
+    BadRequest(
+        "sell within a budget",
+        _limit(timeInForce="FOK_BUDGET", quoteAmount="100", side="SELL"),
+        "QUOTE_AMOUNT_NOT_ALLOWED",
+        {"field": "quote_amount", "value": "100"},
+    ),
+    BadRequest(
+        "stop within a budget",
+        _stop(type="STOP_LIMIT", price="62000", timeInForce="FOK_BUDGET", quoteAmount="700"),
+        "TIME_IN_FORCE_NOT_ALLOWED",
+        _field("time_in_force", "FOK_BUDGET", "one of GTC, IOC, FOK, GTD"),
+    ),
     # Time in force.
     BadRequest(
         "market order that would rest",
@@ -413,18 +449,11 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
         "POST_ONLY_NOT_ALLOWED",
         {"field": "post_only"},
     ),
-    # What the contract has room for and nobody serves yet.
     BadRequest(
-        "market buy by quote amount",
-        _market(quantity="", quoteAmount="1000"),
-        "UNSUPPORTED_QUOTE_AMOUNT",
-        {"field": "quote_amount", "value": "1000"},
-    ),
-    BadRequest(
-        "fill-or-kill within a budget",
-        _limit(timeInForce="FOK_BUDGET", quoteAmount="1000"),
-        "UNSUPPORTED_TIME_IN_FORCE",
-        {"field": "time_in_force"},
+        "reduce-only order that fills whole or not at all",
+        _limit(symbol="BTCUSDT-PERP", reduceOnly=True, timeInForce="FOK"),
+        "REDUCE_ONLY_NOT_ALLOWED",
+        _field("reduce_only", "true", "not with FOK and FOK_BUDGET"),
     ),
     # The state of the market.
     BadRequest(

@@ -77,7 +77,7 @@ cpdef cap_ticks(Terms terms, reference):
     instrument, base = terms.instrument, terms.stop_ticks or reference
     if not base:
         return 0
-    if terms.lots and base * terms.lots < instrument.min_notional_tick_lots:
+    if not terms.by_amount and base * terms.lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, base)
     if terms.side == BUY:
         return base * (_BPS + instrument.collar_bps) // _BPS
@@ -85,7 +85,7 @@ cpdef cap_ticks(Terms terms, reference):
 
 
 cpdef budget_tick_lots(Terms terms):
-    """What a buy by amount may spend before fees, in tick x lots; 0 for orders without an amount.
+    """What a buy by or within an amount may spend before fees, in tick x lots; else 0.
 
     Cost and fee together never exceed the amount that is held.
     """
@@ -99,7 +99,7 @@ cpdef budget_tick_lots(Terms terms):
 cpdef notional_units(Terms terms, cap, reference):
     """What risk weighs, in ledger units of the quote asset.
 
-    The amount of a buy by amount, else quantity x price: a market buy's at its cap, a market
+    The amount of a buy that has one, else quantity x price: a market buy's at its cap, a market
     sell's at the reference or its trigger, for its floor would understate it.
     """
     if terms.quote_units:

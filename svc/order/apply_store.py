@@ -18,7 +18,7 @@ from svc.order.lifecycle import status_of
 _READ = """
 SELECT id, account_id, instrument_id, (side = 'sell')::int + 1, status::text, version, lots,
     filled_lots, remaining_lots, filled_tick_lots::text, price_ticks, cap_ticks, maker_fee_ppm,
-    taker_fee_ppm, events, reason, sequence
+    taker_fee_ppm, events, reason, sequence, type = 'market' AND budget_tick_lots > 0
 FROM orders WHERE id = ANY($1::bigint[]) AND side IS NOT NULL
 """
 _LOCK = _READ + "ORDER BY id FOR UPDATE"
@@ -86,6 +86,7 @@ async def load(
         row[0]: Row(
             row[0], row[1], row[2], row[3], status_of(row[4]), row[5], row[6], row[7], row[8],
             int(row[9]), row[10], row[11], row[12], row[13], row[14], row[15], row[16],
+            row[17],
         )
         for row in rows
     }  # fmt: skip

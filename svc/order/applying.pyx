@@ -56,6 +56,7 @@ cdef int next_status[MOST_STATUSES][MOST_CAUSES][2][2]
 cdef int FILL = Cause.FILL
 cdef int PARTLY_FILLED = EventType.PARTIALLY_FILLED
 cdef int WHOLLY_FILLED = EventType.FILLED
+cdef str SPENT = "BUDGET_EXHAUSTED"
 _SIDE_LABELS = {int(side): side.name.lower() for side in Side}
 # A named tuple's own constructor costs half as much again as this, which is all it does.
 cdef object _new = tuple.__new__
@@ -87,6 +88,7 @@ cdef class Row:
     cdef readonly object filled_tick_lots  # sum of price x quantity of its fills
     cdef readonly int64_t price_ticks, cap_ticks
     cdef readonly object maker_fee_ppm, taker_fee_ppm
+    cdef readonly bint by_amount  # it is filled when what is left of its amount pays for no lot
     cdef readonly int64_t events  # number of its last event
     cdef int64_t found            # the same before any was applied
     cdef readonly str reason
@@ -100,7 +102,7 @@ cdef class Row:
         self, int64_t order_id, int64_t account_id, int64_t instrument_id, int side, int status,
         int64_t version, int64_t lots, int64_t filled_lots, int64_t remaining_lots,
         filled_tick_lots, int64_t price_ticks, int64_t cap_ticks, maker_fee_ppm, taker_fee_ppm,
-        int64_t events, str reason=None, uint64_t sequence=0,
+        int64_t events, str reason=None, uint64_t sequence=0, bint by_amount=False,
     ):
         assert 0 < status < MOST_STATUSES
         self.id, self.account_id, self.instrument_id = order_id, account_id, instrument_id
@@ -111,6 +113,7 @@ cdef class Row:
         self.maker_fee_ppm, self.taker_fee_ppm = maker_fee_ppm, taker_fee_ppm
         self.events = self.found = events
         self.reason, self.sequence = reason, sequence
+        self.by_amount = by_amount
 
     def change(self, str average):
         """What is written of it; `average` is its average price."""
@@ -238,10 +241,14 @@ cdef class Applying:
         cdef Row row = self._row(event, event.order_id, event.account_id)
         cdef int previous = row.status
         cdef int kind = event.kind
+        cdef int cause = causes[kind], event_type = event_types[kind]
         cdef str reason = REASONS[event.reason]
+        cdef bint spent = False
         if kind != CANCEL_REJECTED and kind != REPLACE_REJECTED:
             _check(row, event)
-        row.move(causes[kind], row.filled_lots, False)
+        if row.by_amount and row.filled_lots and kind == ORDER_CANCELED and reason == SPENT:
+            cause, event_type, reason, spent = FILL, WHOLLY_FILLED, None, True
+        row.move(cause, row.filled_lots, spent)
         if kind == ORDER_REDUCED:
             row.remaining_lots = event.remaining_lots
         elif kind == ORDER_REPLACED:
@@ -253,19 +260,21 @@ cdef class Applying:
         elif kind == ORDER_TRIGGERED:
             row.triggered_us = event.time_unix_ns // 1_000
         elif kind == ORDER_CANCELED or kind == ORDER_REJECTED or kind == ORDER_EXPIRED:
-            self._end(row, kind, reason)
+            self._end(row, kind, reason, spent)
         row.events += 1
         row.sequence = event.sequence
         self.events.append(_new(EventRow, (
-            row.id, row.events, row.account_id, row.instrument_id, event_types[kind], previous,
+            row.id, row.events, row.account_id, row.instrument_id, event_type, previous,
             row.status, 0, 0, 0, reason, event.sequence,
         )))
         return 0
 
-    cdef int _end(self, Row row, int kind, str reason) except -1:
+    cdef int _end(self, Row row, int kind, str reason, bint spent) except -1:
         row.ended = True
         row.reason = reason
-        if kind == ORDER_CANCELED:
+        if spent:
+            self.tally.filled[_SIDE_LABELS[row.side]] += 1
+        elif kind == ORDER_CANCELED:
             self.tally.canceled += 1
         elif kind == ORDER_REJECTED:
             self.tally.rejected[reason or ""] += 1

@@ -15,7 +15,7 @@ cdef class Terms:
     cdef readonly int time_in_force
     cdef readonly int self_trade_mode
     cdef readonly int64_t price_ticks  # limit price; 0 for market orders
-    cdef readonly int64_t lots
+    cdef readonly int64_t lots  # of a buy by amount the most that an order may have
     # Most that a buy by amount or within a budget may cost, fees included; else 0. Ledger units of
     # the quote asset, which may be more than an int64 holds.
     cdef readonly object quote_units
@@ -25,6 +25,7 @@ cdef class Terms:
     cdef readonly bint reduce_only
     cdef readonly int64_t stop_ticks  # price whose trade triggers a stop order; 0: it is none
     cdef readonly int64_t display_lots  # visible part of an iceberg; 0: all of it
+    cdef readonly bint by_amount  # a market buy of which the amount is all that was asked for
 
 
 cdef class Key:

@@ -30,6 +30,7 @@ class Terms:
         reduce_only: bool,
         stop_ticks: int = 0,
         display_lots: int = 0,
+        by_amount: bool = False,
     ) -> None: ...
     @property
     def instrument(self) -> Instrument: ...
@@ -59,6 +60,8 @@ class Terms:
     def stop_ticks(self) -> int: ...
     @property
     def display_lots(self) -> int: ...
+    @property
+    def by_amount(self) -> bool: ...
 
 class Caller:
     def __init__(

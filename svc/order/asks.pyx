@@ -25,13 +25,13 @@ cdef class Answer:
 
 @cython.no_gc
 cdef class Terms:
-    """What is asked for. `lots` is 0 only for a buy by quote amount."""
+    """What is asked for."""
 
     def __init__(
         self, *, instrument, int side, int type, int time_in_force, int self_trade_mode,
         int64_t price_ticks, int64_t lots, quote_units, int64_t expires_at_unix_ns, int leverage,
         bint post_only, bint reduce_only, int64_t stop_ticks=0,
-        int64_t display_lots=0,
+        int64_t display_lots=0, bint by_amount=False,
     ):
         """Raises OverflowError for a number that is no int64."""
         self.instrument = instrument
@@ -48,6 +48,7 @@ cdef class Terms:
         self.reduce_only = reduce_only
         self.stop_ticks = stop_ticks
         self.display_lots = display_lots
+        self.by_amount = by_amount
 
 
 cdef class Key:

@@ -52,9 +52,9 @@ def lots(field: str, quantity: str, instrument: Instrument) -> int:
 
 
 def quote_units(field: str, amount: str, instrument: Instrument) -> int:
-    """An amount of the quote asset, worth at least the smallest notional.
+    """An amount of the quote asset, worth at least the smallest notional, at most any order.
 
-    Raises QUOTE_AMOUNT_TOO_FINE, NOTIONAL_TOO_SMALL and INVALID_DECIMAL.
+    Raises QUOTE_AMOUNT_TOO_FINE, NOTIONAL_TOO_SMALL, QUOTE_AMOUNT_TOO_LARGE and INVALID_DECIMAL.
     """
     unit = Step(1, instrument.quote_scale, MAX_LEDGER_UNITS)
     try:
@@ -62,9 +62,15 @@ def quote_units(field: str, amount: str, instrument: Instrument) -> int:
     except NotOnStep as error:
         rule = f"unit of {instrument.quote_asset}"
         raise _not_on_step("QUOTE_AMOUNT_TOO_FINE", field, amount, rule, error) from None
-    except (Malformed, TooLarge) as error:
+    except TooLarge:
+        units = MAX_LEDGER_UNITS
+    except Malformed as error:
         raise _malformed(field, amount, error) from None
-    least = instrument.min_notional_tick_lots * instrument.quote_units_per_tick_lot
+    unit_value = instrument.quote_units_per_tick_lot
+    most = instrument.tick.limit * instrument.max_quantity_lots * unit_value
+    if units > most:  # then its budget in tick x lots is an int64
+        raise too_large("QUOTE_AMOUNT_TOO_LARGE", field, amount, quote_text(most, instrument))
+    least = instrument.min_notional_tick_lots * unit_value
     if units < least or not units:
         rule = f"at least {instrument.min_notional} {instrument.quote_asset}"
         raise invalid(

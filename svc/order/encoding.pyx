@@ -86,7 +86,7 @@ def checks(list creates not None):
     for create in creates:
         terms = create.terms
         lots = terms.lots
-        if lots == 0:
+        if terms.by_amount:
             lots = create.budget_tick_lots // max(create.reference_ticks, 1)
         notional = _digits(notional_units(terms, create.cap_ticks, create.reference_ticks))
         out = put_number(item, 1, <uint64_t>create.account_id)

@@ -71,4 +71,5 @@ def _row(create: Create) -> Row:
         instrument.maker_fee_ppm,
         instrument.taker_fee_ppm,
         1,
+        by_amount=terms.by_amount,
     )

@@ -380,6 +380,8 @@ cdef bint _plain_numbers(Fields *fields, Grid grid) noexcept:
         return False
     if fields.numbers[POST_ONLY] and (not limit or time_in_force > <uint64_t>GTC):
         return False
+    if fields.numbers[REDUCE_ONLY] and time_in_force == <uint64_t>FOK:
+        return False
     return (
         fields.numbers[POST_ONLY] <= 1 and fields.numbers[REDUCE_ONLY] <= <uint64_t>grid.perpetual
     )

@@ -50,6 +50,7 @@ orders = Table(
     Column("filled_qty", _PRICE),
     Column("remaining_qty", _PRICE),
     Column("avg_fill_price", _PRICE),
+    Column("quote_units", Numeric(38, 0)),
     Column("leverage", Integer),
     Column("post_only", Boolean),
     Column("reduce_only", Boolean),

@@ -7,8 +7,6 @@ depends on the moment (state of the market, reference price, time) is in `admiss
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
@@ -109,33 +107,7 @@ class OrderRequest(Protocol):
         """One of SelfTradeMode; 0: NONE."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unserved:
-    """Something the contract has room for and this exchange does not do yet."""
-
-    reason: str
-    field: str
-    what: str
-    asked: Callable[[OrderRequest], bool]
-
-
 _STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
-
-UNSERVED: tuple[Unserved, ...] = (
-    Unserved(
-        "UNSUPPORTED_QUOTE_AMOUNT",
-        "quote_amount",
-        "Market orders by quote amount",
-        lambda r: r.quote_amount != "" and r.type == OrderType.MARKET,
-    ),
-    Unserved(
-        "UNSUPPORTED_TIME_IN_FORCE",
-        "time_in_force",
-        "FOK_BUDGET orders",
-        lambda r: r.time_in_force == TimeInForce.FOK_BUDGET,
-    ),
-)
-"""What is refused until it is served: to open something, take its line out."""
 
 _ALLOWED: dict[int, tuple[TimeInForce, ...]] = {
     OrderType.LIMIT: tuple(TimeInForce),
@@ -153,10 +125,11 @@ MOST_PEAKS = 100
 """Visible parts of an iceberg: each is a trade of whoever takes it all. Binance has the bound."""
 
 _IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK_BUDGET)
+_FILL_WHOLE = (TimeInForce.FOK, TimeInForce.FOK_BUDGET)
 _PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 # Plain numbers for the comparisons that every order makes.
 _BUY, _LIMIT, _MARKET = int(Side.BUY), int(OrderType.LIMIT), int(OrderType.MARKET)
-_GTD, _FOK_BUDGET = int(TimeInForce.GTD), int(TimeInForce.FOK_BUDGET)
+_IOC, _GTD, _FOK_BUDGET = int(TimeInForce.IOC), int(TimeInForce.GTD), int(TimeInForce.FOK_BUDGET)
 _NO_SELF_TRADE_MODE = int(SelfTradeMode.NONE)
 _DEFAULT_BY_NUMBER = {int(k): int(v) for k, v in _DEFAULT.items()}
 _ALLOWED_BY_NUMBER = {int(k): frozenset(map(int, v)) for k, v in _ALLOWED.items()}
@@ -189,13 +162,10 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
         reduce_only=request.reduce_only,
         stop_ticks=stop_ticks,
         display_lots=_display(request, instrument, time_in_force, lots),
+        by_amount=quote_units != 0 and time_in_force != _FOK_BUDGET,
     )
     if price_ticks and price_ticks * lots < instrument.min_notional_tick_lots:
         raise notional_too_small(terms, price_ticks)
-    if terms.quote_units:
-        for unserved in UNSERVED:
-            if unserved.asked(request):
-                raise _unserved(unserved, request)
     return terms
 
 
@@ -214,16 +184,6 @@ def notional_too_small(terms: Terms, price_ticks: int) -> DomainError:
         value=value,
         rule=rule,
         nearestAbove=above,
-    )
-
-
-def _unserved(unserved: Unserved, request: OrderRequest) -> DomainError:
-    return invalid(
-        unserved.reason,
-        f"{unserved.what} are not served yet.",
-        field=unserved.field,
-        value=str(getattr(request, unserved.field)),
-        rule="not served yet",
     )
 
 
@@ -275,6 +235,14 @@ def _flags(request: OrderRequest, time_in_force: int, instrument: Instrument) ->
             field="reduce_only",
             value="true",
             rule="perpetuals only",
+        )
+    if request.reduce_only and time_in_force in _FILL_WHOLE:
+        raise invalid(
+            "REDUCE_ONLY_NOT_ALLOWED",
+            "An order that fills whole or not at all cannot be trimmed to a position.",
+            field="reduce_only",
+            value="true",
+            rule="not with FOK and FOK_BUDGET",
         )
     if not request.post_only:
         return
@@ -360,13 +328,16 @@ def _size(request: OrderRequest, instrument: Instrument, time_in_force: int) -> 
             raise required("QUANTITY_REQUIRED", "quantity", "An order needs a quantity.")
         return decimal_fields.lots("quantity", quantity, instrument), 0
     budget = time_in_force == _FOK_BUDGET
-    if request.side != _BUY or not (request.type == _MARKET or budget):
-        rule = "market buys and FOK_BUDGET buys"
+    by_amount = request.type == _MARKET and time_in_force == _IOC
+    if request.side != _BUY or not (by_amount or budget):
+        rule = "market buys that are IOC and FOK_BUDGET buys"
         raise not_allowed("QUOTE_AMOUNT_NOT_ALLOWED", "quote_amount", amount, rule)
     if bool(quantity) != budget:
         message = "A FOK_BUDGET order has a quantity, a buy by quote_amount has none."
         raise invalid(
             "QUANTITY_OR_QUOTE_AMOUNT", message, field="quantity", value=quantity, rule=message
         )
-    lots = decimal_fields.lots("quantity", quantity, instrument) if quantity else 0
+    lots = instrument.max_quantity_lots
+    if budget:
+        lots = decimal_fields.lots("quantity", quantity, instrument)
     return lots, decimal_fields.quote_units("quote_amount", amount, instrument)

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from svc.kit import decimals, ids
 from svc.order.catalog import Catalog
+from svc.order.instrument import Instrument
 
 
 def plain(value: Decimal | None) -> str:
@@ -62,7 +63,12 @@ def order(row: RowMapping, catalog: Catalog) -> order_pb2.Order:
         source=row["source"],
         triggered_at=timestamp(row["triggered_at"]),
         display_quantity=plain(row["display_qty"]),
+        quote_amount=_quote_amount(int(row["quote_units"]), instrument),
     )
+
+
+def _quote_amount(units: int, instrument: Instrument | None) -> str:
+    return decimals.format_units(units, instrument.quote_scale) if units and instrument else ""
 
 
 def trade(row: RowMapping, catalog: Catalog) -> order_pb2.Trade:

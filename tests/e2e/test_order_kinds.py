@@ -54,6 +54,30 @@ def trade(seller: httpx.Client, buyer: httpx.Client, price: str) -> None:
     until(seller, sold, "FILLED")
 
 
+def test_a_market_buy_by_amount_spends_it(http: httpx.Client, other: httpx.Client) -> None:
+    trade(other, http, "60000")
+    sold = place(other, "SELL", price="60000")
+    until(other, sold, "ACCEPTED")
+    bought = place(http, "BUY", type="MARKET", quantity="", quoteAmount="100")
+    order = until(http, bought, "FILLED")
+    assert (order["quoteAmount"], order["quantity"]) == ("100", "")
+    assert order["filledQuantity"] == "0.00166"  # 99.6 and its fee; a lot more is too much
+    other.delete(f"/v1/orders/{sold}")
+    until(other, sold, "CANCELED")
+
+
+@pytest.mark.spec("eng-type-fok-budget")
+def test_a_fok_budget_buy_is_filled_within_its_budget(
+    http: httpx.Client, other: httpx.Client
+) -> None:
+    trade(other, http, "60000")
+    place(other, "SELL", price="60000")
+    body = {"price": "60000", "timeInForce": "FOK_BUDGET"}
+    killed = place(http, "BUY", quoteAmount="601", **body)
+    assert until(http, killed, "CANCELED")["reason"] == "BUDGET_EXHAUSTED"
+    until(http, place(http, "BUY", quoteAmount="602", **body), "FILLED")
+
+
 def test_an_iceberg_shows_a_part_of_what_it_has(http: httpx.Client, other: httpx.Client) -> None:
     hidden = place(http, "SELL", price="60900", quantity="0.05", displayQuantity="0.01")
     assert until(http, hidden, "ACCEPTED")["displayQuantity"] == "0.01"

@@ -20,7 +20,7 @@ def add_check(request: risk_pb2.PreTradeCheckRequest, create: Create) -> None:
         side=terms.side,
         type=terms.type,
         price_ticks=terms.price_ticks,
-        lots=terms.lots or create.budget_tick_lots // max(reference, 1),
+        lots=create.budget_tick_lots // max(reference, 1) if terms.by_amount else terms.lots,
         reference_ticks=reference,
         notional=str(admission.notional_units(terms, create.cap_ticks, reference)),
         leverage=terms.leverage,

@@ -37,6 +37,8 @@ class Row:
     """Number of its last event."""
     reason: str | None = None
     sequence: int = 0
+    by_amount: bool = False
+    """It is filled when what is left of its amount pays for no lot."""
     ended: bool = False
     """Whether these events have ended it."""
     repriced: bool = False
@@ -214,6 +216,10 @@ class Applying:
         previous = row.status
         if cause not in _REFUSALS:
             self._check(row, event)
+        spent = row.by_amount and row.filled_lots > 0 and event.reason == "BUDGET_EXHAUSTED"
+        if spent and cause == _CANCELED:
+            self._spend(row, event, previous)
+            return
         row.status = lifecycle.after(previous, cause, filled_lots=row.filled_lots)
         if cause == _REDUCED:
             row.remaining_lots = event.remaining
@@ -233,6 +239,19 @@ class Applying:
                     _EVENT_TYPE_NUMBERS[cause], previous, row.status, 0, 0, 0,
                     event.reason or None, event.sequence,
                 ),
+            )
+        )  # fmt: skip
+
+    def _spend(self, row: Row, event: OrderEvent, previous: int) -> None:
+        row.status = lifecycle.after(previous, _FILL, filled_lots=row.filled_lots, whole=True)
+        row.ended, row.reason = True, None
+        self.tally.filled[_SIDE_LABELS[row.side]] += 1
+        row.events += 1
+        row.sequence = event.sequence
+        self.events.append(
+            EventRow(
+                row.id, row.events, row.account_id, row.instrument_id, _WHOLE, previous,
+                row.status, 0, 0, 0, None, event.sequence,
             )
         )  # fmt: skip
 

@@ -191,6 +191,27 @@ def test_a_stop_whose_trigger_trades_keeps_its_state_and_the_time() -> None:
     )
 
 
+def test_a_buy_by_amount_is_filled_when_what_is_left_pays_for_no_lot() -> None:
+    for by_amount, filled, status in (
+        (True, 5, Status.FILLED), (True, 0, Status.CANCELED), (False, 5, Status.CANCELED),
+    ):  # fmt: skip
+        run = applying(BUY | {"by_amount": by_amount, "filled_lots": filled, "remaining_lots": 35})
+        run.apply(
+            ended(
+                order_id=2,
+                account_id=20,
+                remaining_lots=35,
+                cumulative_lots=filled,
+                reason=records_pb2.Reason.BUDGET_EXHAUSTED,
+            )
+        )
+        row, (event,) = run.touched[2], run.events
+        assert (row.status, event.status, row.ended) == (status, status, True)
+        assert event.event_type == EventType[status.name]
+        whole = status == Status.FILLED
+        assert (run.tally.filled["buy"], run.tally.canceled) == (whole, not whole)
+
+
 def test_events_of_one_order_follow_each_other_in_one_run() -> None:
     run = applying(SELL | {"status": Status.CANCEL_PENDING}, BUY)
     run.apply(trade())
@@ -263,7 +284,8 @@ def random_event(draw: random.Random, kind: str, rows: dict[int, Row], sequence:
         shown |= {"price_ticks": 9, "cap_ticks": 8}
         known = getattr(records_pb2.Event(), kind).DESCRIPTOR.fields_by_name
         fields |= {name: near(value) for name, value in shown.items() if name in known}
-        fields |= {"reason": draw.randint(0, 27)} if "reason" in known else {}
+        reasons = [draw.randint(0, 27), records_pb2.Reason.BUDGET_EXHAUSTED]
+        fields |= {"reason": draw.choice(reasons)} if "reason" in known else {}
     return event(kind, fields, sequence)
 
 
@@ -293,6 +315,7 @@ def test_random_events_do_to_random_orders_what_the_plain_rules_say(seed: int) -
             "status": draw.choice(list(Status)), "version": draw.randint(1, 3),
             "filled_lots": draw.choice([0, 5]), "remaining_lots": draw.randint(1, 40),
             "filled_tick_lots": 2 ** draw.randint(0, 90), "maker_fee_ppm": draw.randint(-900, 900),
+            "by_amount": draw.random() < 0.5,
         }
         for number in range(1, 120)
     ]  # fmt: skip

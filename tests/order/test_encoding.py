@@ -52,6 +52,7 @@ def any_create(draw: st.DrawFn) -> Create:
         reduce_only=draw(st.booleans()),
         stop_ticks=draw(NOT_NEGATIVE),
         display_lots=draw(NOT_NEGATIVE),
+        by_amount=draw(st.booleans()),
     )
     caller = Caller(draw(POSITIVE), draw(POSITIVE), "api", "trace", None)
     create = Create(caller, terms, "", None)

@@ -29,7 +29,7 @@ _FIELDS = (
     "id", "account_id", "instrument_id", "side", "status", "version", "lots", "filled_lots",
     "remaining_lots", "filled_tick_lots", "price_ticks", "cap_ticks", "maker_fee_ppm",
     "taker_fee_ppm", "events", "reason", "sequence", "ended", "repriced",
-    "triggered_us",
+    "triggered_us", "by_amount",
 )  # fmt: skip
 
 
@@ -79,8 +79,10 @@ async def tables(migrated_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-def order(order_id: int, instrument: Instrument, *, side: int, lots: int, price: int) -> Create:
-    """An order as intake admits it."""
+def order(
+    order_id: int, instrument: Instrument, *, side: int, lots: int, price: int, budget: int = 0
+) -> Create:
+    """An order as intake admits it; with a budget and without a price a buy by amount."""
     terms = Terms(
         instrument=instrument,
         side=side,
@@ -89,21 +91,25 @@ def order(order_id: int, instrument: Instrument, *, side: int, lots: int, price:
         self_trade_mode=1,
         price_ticks=price,
         lots=lots,
-        quote_units=0 if lots else 10**30,
+        quote_units=10**30 if budget else 0,
         expires_at_unix_ns=0,
         leverage=1,
         post_only=False,
         reduce_only=False,
+        by_amount=budget > 0 and not price,
     )
     create = Create(Caller(7, 8, "api", "", None), terms, "", None)
     create.order_id = order_id
     create.cap_ticks = price or 6_200_000
+    create.budget_tick_lots = budget
     return create
 
 
 CREATES = (
     order(11, BTC_USDT, side=1, lots=5, price=6_100_000),
-    order(12, BTC_USDT, side=1, lots=0, price=0),
+    order(12, BTC_USDT, side=1, lots=10**8, price=0, budget=10**12),
+    order(14, BTC_USDT, side=1, lots=5, price=6_100_000, budget=10**12),
+    order(15, BTC_USDT, side=2, lots=5, price=0),
     order(13, BTC_PERPETUAL, side=2, lots=2**40, price=610_000),
 )
 

@@ -14,7 +14,7 @@ from order.v1 import order_pb2
 from trading.v1 import trading_pb2
 
 from svc.engine.reference_rules import bound
-from svc.kit.decimals import format_steps
+from svc.kit.decimals import format_steps, format_units
 from svc.kit.errors import DomainError
 from svc.order import admission, terms
 from svc.order.asks import Terms
@@ -95,11 +95,7 @@ def test_the_nearest_valid_values_are_valid() -> None:
                 if bad.reason.startswith("QUANTITY") and nearest == "nearestAbove":
                     body.price = "600000"  # so that one lot is worth the smallest notional
                 setattr(body, named, bad.metadata[nearest])
-                if named == "quote_amount":
-                    with pytest.raises(DomainError, match="not served yet"):
-                        read(body)
-                else:
-                    assert read(body).instrument is BTC_USDT
+                assert read(body).instrument is BTC_USDT
 
 
 @pytest.mark.spec("val-tif-limit")
@@ -221,21 +217,24 @@ def test_a_market_order_below_the_smallest_notional_at_the_reference_is_refused(
 
 
 def by_amount(units: int, instrument: Instrument) -> Terms:
-    """A market buy for an amount of the quote asset, which no request gets as far as yet."""
-    return Terms(
-        instrument=instrument,
-        side=Side.BUY,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.IOC,
-        self_trade_mode=SelfTradeMode.NONE,
-        price_ticks=0,
-        lots=0,
-        quote_units=units,
-        expires_at_unix_ns=0,
-        leverage=1,
-        post_only=False,
-        reduce_only=False,
-    )
+    """A market buy for an amount of the quote asset."""
+    text = format_units(units, instrument.quote_scale)
+    return read(market(quantity="", quote_amount=text), instrument)
+
+
+def test_a_market_buy_by_amount_has_no_quantity_but_the_largest_and_is_not_too_small() -> None:
+    found = by_amount(5 * 10**10, BTC_USDT)
+    assert (found.by_amount, found.lots) == (True, BTC_USDT.max_quantity_lots)
+    assert found.quote_units == 5 * 10**10
+    assert admission.cap_ticks(found, 6_100_000) == 6_405_000
+    assert not read(market()).by_amount
+
+
+def test_a_fok_budget_buy_has_a_quantity_a_price_and_a_budget_for_all_of_it() -> None:
+    found = read(request(time_in_force=TimeInForce.FOK_BUDGET, quote_amount="600"))
+    assert (found.by_amount, found.lots, found.price_ticks) == (False, 1_000, 6_100_000)
+    # 600 USDT are 5,985,037,406 tick x lots, 598.5037406 USDT, and 0.25 % of it, rounded down.
+    assert admission.budget_tick_lots(found) == 5_985_037_406
 
 
 def test_risk_weighs_a_market_sell_at_the_reference_and_a_buy_at_its_cap() -> None:
@@ -248,7 +247,7 @@ def test_risk_weighs_a_market_sell_at_the_reference_and_a_buy_at_its_cap() -> No
 
 
 @given(
-    amount=st.integers(5 * 10**10, 10**20),
+    amount=st.integers(5 * 10**10, 461168601840 * 10**10),
     maker=st.integers(-5_000, 5_000),
     taker=st.integers(-5_000, 5_000),
 )
