@@ -7,10 +7,10 @@ Invariant: looking changes nothing. The order of the rules is part of the contra
 (docs/matching.md, New orders).
 """
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from svc.engine.matching cimport would_take
-from svc.engine.orders cimport find_order
+from svc.engine.orders cimport is_taken
 from svc.engine.queue cimport is_beyond
 from svc.engine.records cimport *
 from svc.engine.state cimport Book, Order, State, unlikely
@@ -23,8 +23,16 @@ cdef enum:
 cdef extern from *:
     """
     #define MAX_TICKS ((int64_t)1000000000000000)
+    /* Bytes of a command's head from the side on: side, type, time in force, flags, self-trade
+       mode. Of a plain order BUY or SELL, LIMIT, GTC or IOC, none, any mode from the first on. */
+    #define LAST_OF_HEAD ((uint64_t)0xFFFFFFFFFF)
+    #define LEAST_OF_PLAIN ((uint64_t)0x0100010101)
+    #define MOST_ABOVE_PLAIN ((uint64_t)0x0700010001)
     """
     const int64_t MAX_TICKS
+    const uint64_t LAST_OF_HEAD
+    const uint64_t LEAST_OF_PLAIN
+    const uint64_t MOST_ABOVE_PLAIN
 
 
 cdef inline Book *find_book(State *s, uint32_t instrument_id) noexcept nogil:
@@ -127,19 +135,19 @@ cdef inline bint is_admitted(uint32_t state, const Command *c) noexcept nogil:
 
 cdef inline bint is_plain(const Command *c) noexcept nogil:
     # A limit order, GTC or IOC, whose shape is known and whose fields are consistent: what most
-    # orders are, told by a few comparisons. Others may be all right too.
+    # orders are, told by a few comparisons. Others may be all right too. What a byte of the head
+    # is above the least that it may be has these bits at most; one below it borrows, and has more.
+    cdef uint64_t above = ((<const uint64_t *>c)[0] >> 8 & LAST_OF_HEAD) - LEAST_OF_PLAIN
+    cdef int64_t given = c.order_id | c.account_id | c.price | c.version | c.cap
+    cdef int64_t less_one = c.order_id - 1 | c.account_id - 1 | c.price - 1 | c.version - 1
     return (
-        c.order_type == LIMIT
-        and (c.tif == GTC or c.tif == IOC)
-        and c.flags == 0
-        and (c.side == BUY or c.side == SELL)
-        and STP_NONE <= c.stp_mode <= DECREMENT_AND_CANCEL
-        and (c.stp_group | c.trigger | c.display | c.budget | c.expire_ns | c.trail_offset) == 0
-        and (c.new_order_id | c.activation) == 0
-        and (c.order_id | c.account_id | c.price | c.version | c.cap) >= 0
-        and (c.order_id - 1 | c.account_id - 1 | c.price - 1 | c.version - 1) >= 0
+        (above & ~MOST_ABOVE_PLAIN) == 0
+        and c.stp_mode <= DECREMENT_AND_CANCEL
+        and (c.stp_group | c.trigger | c.display | c.budget | c.expire_ns | c.trail_offset
+             | c.new_order_id | c.activation) == 0
+        and (given | less_one) >= 0
         and (c.cap == 0 or not is_beyond(c.side, c.price, c.cap))
-    )
+    )  # fmt: skip
 
 
 cdef inline bint would_new_take(State *s, const Command *c) noexcept nogil:
@@ -165,12 +173,14 @@ cdef inline uint32_t refusal_of_new(State *s, const Command *c) noexcept nogil:
         return INVALID_COMMAND
     if unlikely(c.flags & FLAG_REDUCE_ONLY and not book.perpetual):
         return REDUCE_ONLY
-    if unlikely(find_order(s, c.order_id) != 0):
+    if unlikely(is_taken(s, c.order_id)):
         return DUPLICATE_ORDER_ID
     if unlikely(not is_admitted(book.state, c)):
         return MARKET_STATE
     if c.price != 0 and (c.price < book.min_ticks or c.price > book.max_ticks):
         return PRICE_OUT_OF_RANGE
+    if plain:
+        return BOOK_FULL if unlikely(s.live_orders >= MAX_ORDERS) else 0
     if c.trigger != 0 and (c.trigger < book.min_ticks or c.trigger > book.max_ticks):
         return PRICE_OUT_OF_RANGE
     if c.activation != 0 and (c.activation < book.min_ticks or c.activation > book.max_ticks):

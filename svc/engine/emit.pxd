@@ -225,6 +225,6 @@ cdef inline void close_command(State *s, uint64_t first) noexcept nogil:
         return
     words = <uint64_t *>&s.events[s.event_count - 1]
     words[2] |= <uint64_t>FLAG_END_OF_COMMAND << 40
-    for i in range(first, s.event_count):
+    for i in range(first, s.event_count - 1):
         running_hash = chain_record(running_hash, <const uint64_t *>&s.events[i])
-    s.running_hash = running_hash
+    s.running_hash = chain_record(running_hash, words)

@@ -24,6 +24,7 @@ from svc.engine.state cimport (
     prefetch,
     take_level,
     take_node,
+    unlikely,
 )
 
 
@@ -124,14 +125,6 @@ cdef inline void prefetch_leaf(const Node *node) noexcept nogil:
     prefetch(&node.low)
     prefetch(&node.slots[0])
     prefetch(&node.slots[NODE_KEYS // 2])
-
-
-cdef inline uint32_t leaf_at_hand(const State *s, const Side *side, int64_t key) noexcept nogil:
-    # The leaf of the key if it is the finger or the best one, 0 if it may be another.
-    cdef const Node *node = &s.nodes[side.finger]
-    if likely(node.low <= key < node.high):
-        return side.finger
-    return side.last if s.nodes[side.last].low <= key else 0
 
 
 cdef inline void put_entry(State *s, uint32_t leaf, int64_t key, uint32_t level) noexcept nogil:
@@ -311,21 +304,22 @@ cdef inline uint32_t level_at(
     cdef uint32_t leaf, at, level
     if side.best != 0 and s.levels[side.best].key == key:
         return side.best
-    if side.root == 0:
+    if unlikely(side.root == 0):
         side.root = take_node(s)
         side.last = side.root
         side.height = 1
         s.nodes[side.root].low = -KEY_SENTINEL
         s.nodes[side.root].high = KEY_SENTINEL
-    leaf = leaf_at_hand(s, side, key)
-    if leaf == 0:
+    # Only a batch that looks ahead sets fingers: which leaf is next comes in no order, and where
+    # the tree is near at hand a wrong guess costs more than the way down.
+    leaf = side.finger
+    if leaf == 0 or not s.nodes[leaf].low <= key < s.nodes[leaf].high:
         leaf = descend(s, side, key, &path)
-    side.finger = leaf
     at = place_in_leaf(s.nodes[leaf].marks, s.nodes[leaf].keys, s.nodes[leaf].count, key)
     if at < NODE_KEYS:
         return s.nodes[leaf].slots[at]
     level = make_level(s, book, which, key)
-    if s.nodes[leaf].count < NODE_KEYS:
+    if likely(s.nodes[leaf].count < NODE_KEYS):
         put_entry(s, leaf, key, level)
     else:
         descend(s, side, key, &path)

@@ -46,6 +46,7 @@ from svc.engine.records cimport (
     GTD,
     HALTED,
     IOC_REMAINDER,
+    LIMIT,
     NO_LIQUIDITY,
     ORDER_CANCELED,
     ORDER_REDUCED,
@@ -66,6 +67,7 @@ from svc.engine.state cimport (
     Order,
     Side,
     State,
+    likely,
     price_of,
     unlikely,
 )
@@ -350,7 +352,7 @@ cdef inline bint may_rest(const Order *order) noexcept nogil:
 
 cdef inline void bound_level(State *s, uint32_t index) noexcept nogil:
     # The order that has just joined a level leaves it again when that holds too much.
-    if s.levels[s.orders[index].level].total > MAX_LEVEL_LOTS:
+    if unlikely(s.levels[s.orders[index].level].total > MAX_LEVEL_LOTS):
         end_resting(s, BOOK_FULL, ORDER_CANCELED, index)
 
 
@@ -399,10 +401,10 @@ cdef inline void leave_band(
         bound_level(s, index)
 
 
-cdef inline void enter(
+cdef inline void meet_book(
     State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t budget
 ) noexcept nogil:
-    # An accepted order meets the book. `price` is its limit, 0 for none.
+    # What `enter` does with any order.
     cdef Book *book = &s.books[book_index]
     cdef Order *order = &s.orders[index]
     cdef int64_t limit_key, band_key
@@ -438,3 +440,26 @@ cdef inline void enter(
         leave_band(s, book_index, index, price)
     else:
         end_entering(s, reason, ORDER_CANCELED, book.instrument_id, index, price)
+
+
+cdef inline bint stands_at_once(
+    const State *s, Book *book, const Order *order, int64_t price
+) noexcept nogil:
+    # Whether it is a GTC limit order that meets nobody: what most orders are.
+    return (
+        (order.traits >> 8 & 0xFFFF) == (LIMIT | GTC << 8)
+        and book.state != AUCTION
+        and not book.perpetual
+        and is_out_of_reach(s, opposite_of(book, order), opposite_key(order, price))
+    )
+
+
+cdef inline void enter(
+    State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t budget
+) noexcept nogil:
+    # An accepted order meets the book. `price` is its limit, 0 for none.
+    if likely(stands_at_once(s, &s.books[book_index], &s.orders[index], price)):
+        rest_order(s, book_index, index, price)
+        bound_level(s, index)
+    else:
+        meet_book(s, book_index, index, price, budget)

@@ -36,6 +36,22 @@ cdef inline uint32_t find_order(const State *s, int64_t order_id) noexcept nogil
         at = (at + 1) & mask
 
 
+cdef inline bint is_taken(State *s, int64_t order_id) noexcept nogil:
+    # Whether the id is in the map. If not, the place where it would be is remembered.
+    cdef uint64_t hashed = hash_of(order_id)
+    cdef uint64_t mask = map_mask(s)
+    cdef uint64_t at = home_of(s, hashed)
+    cdef uint64_t entry
+    while True:
+        entry = s.map[at]
+        if likely(entry == 0):
+            s.vacant = at
+            return False
+        if (entry ^ hashed) >> 32 == 0 and likely(s.orders[<uint32_t>entry].id == order_id):
+            return True
+        at = (at + 1) & mask
+
+
 cdef inline void prefetch_entry(const State *s, int64_t order_id) noexcept nogil:
     prefetch(&s.map[home_of(s, hash_of(order_id))])
 
@@ -76,12 +92,15 @@ cdef inline void expect_orders(State *s, uint64_t count) noexcept nogil:
 
 
 cdef inline void map_order(State *s, uint32_t index) noexcept nogil:
-    # The order's id is not in the map.
-    cdef uint64_t hashed = hash_of(s.orders[index].id)
+    # The order's id is not in the map, and `is_taken` was asked for it last.
+    cdef uint64_t entry = hash_of(s.orders[index].id) >> 32 << 32 | index
     s.live_orders += 1
     if unlikely(<uint64_t>s.live_orders * 8 > (<uint64_t>5 << s.map_bits)):
         grow_map(s)
-    place_entry(s, (hashed >> 32 << 32) | index)
+    elif likely(s.map[s.vacant] == 0):
+        s.map[s.vacant] = entry
+        return
+    place_entry(s, entry)
 
 
 cdef inline void unmap_order(State *s, uint32_t index) noexcept nogil:

@@ -19,7 +19,7 @@ from svc.engine.export cimport (
 )
 from svc.engine.groups cimport put_group
 from svc.engine.levels cimport level_at
-from svc.engine.orders cimport expect_orders, find_order, map_order
+from svc.engine.orders cimport expect_orders, is_taken, map_order
 from svc.engine.positions cimport add_position
 from svc.engine.queue cimport append_order, collect_market_order, side_of
 from svc.engine.records cimport BUY, MARKET, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
@@ -115,7 +115,7 @@ cdef inline bint restore_order(
         return False
     if not (0 < ticks <= MAX_TICKS or (is_collected and ticks == 0)):
         return False
-    if order_id <= 0 or find_order(s, order_id) != 0:
+    if order_id <= 0 or is_taken(s, order_id):
         return False
     index = take_order(s)
     order = &s.orders[index]

@@ -233,6 +233,7 @@ cdef struct State:
     uint32_t live_orders
     uint64_t *map
     uint32_t map_bits
+    uint64_t vacant
     Level *levels
     uint32_t level_capacity
     uint32_t level_high

@@ -49,8 +49,8 @@ BUGS = (
     Bug(
         "a live id is taken a second time",
         "acceptance.pxd",
-        "if unlikely(find_order(s, c.order_id) != 0):",
-        "if unlikely(find_order(s, c.order_id) != 0 and not planted({0})):",
+        "if unlikely(is_taken(s, c.order_id)):",
+        "if unlikely(is_taken(s, c.order_id) and not planted({0})):",
     ),
     Bug(
         "the cost of a budget wraps at 64 bits",

@@ -83,7 +83,8 @@ STATE_FIELDS = {
     "State": {
         "orders": "ORDER", "order_capacity": "memory", "order_high": "memory",
         "order_free": "memory", "live_orders": "MARKET 56", "map": "the orders",
-        "map_bits": "memory", "levels": "the orders", "level_capacity": "memory",
+        "map_bits": "memory", "vacant": "only inside a command",
+        "levels": "the orders", "level_capacity": "memory",
         "level_high": "memory", "level_free": "memory", "nodes": "the levels",
         "node_capacity": "memory", "node_high": "memory", "node_free": "memory",
         "nodes_given": "memory", "guesses": "memory",
