@@ -11,10 +11,11 @@ from svc.engine.auction cimport indicate, uncross
 from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
 from svc.engine.groups cimport put_group
 from svc.engine.matching cimport put_state
+from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.queue cimport end_resting, side_of
 from svc.engine.records cimport *
 from svc.engine.stops cimport resume_stops
-from svc.engine.state cimport Book, Order, State, slab_free, slab_grow
+from svc.engine.state cimport Book, Order, State
 
 cdef enum:
     MAX_BPS = 10000

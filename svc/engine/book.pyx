@@ -18,6 +18,7 @@ from svc.engine.batch cimport apply_batch
 from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order
+from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.records cimport RECORD_BYTES, SEMANTIC_VERSION, Command, Event
 from svc.engine.restore cimport restore_state
 from svc.engine.running_hash cimport chain_record
@@ -37,8 +38,6 @@ from svc.engine.state cimport (
     State,
     copy_state,
     price_of,
-    slab_free,
-    slab_grow,
 )
 
 cdef extern from "Python.h":
@@ -92,11 +91,11 @@ cdef class Engine:
         self._events = _Events()
         s.map_bits = 12
         s.map = <uint64_t *>slab_grow(NULL, 0, (<size_t>1 << s.map_bits) * sizeof(uint64_t))
-        s.order_capacity = 1024
+        s.order_capacity = s.order_mark = 1024
         s.orders = <Order *>slab_grow(NULL, 0, s.order_capacity * sizeof(Order))
-        s.level_capacity = 1024
+        s.level_capacity = s.level_mark = 1024
         s.levels = <Level *>slab_grow(NULL, 0, s.level_capacity * sizeof(Level))
-        s.node_capacity = 64
+        s.node_capacity = s.node_mark = 64
         s.nodes = <Node *>slab_grow(NULL, 0, s.node_capacity * sizeof(Node))
         s.extension_capacity = 64
         s.extensions = <Extension *>slab_grow(NULL, 0, s.extension_capacity * sizeof(Extension))

@@ -5,7 +5,8 @@ Invariant: every live order with an expiry is in the heap once, and its extensio
 
 from libc.stdint cimport int64_t, uint32_t
 
-from svc.engine.state cimport Deadline, State, slab_grow, unlikely
+from svc.engine.pages cimport slab_grow
+from svc.engine.state cimport Deadline, State, unlikely
 
 
 cdef inline bint is_before(const Deadline *a, const Deadline *b) noexcept nogil:

@@ -8,6 +8,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from svc.engine.levels cimport Cursor, first_level, next_level
+from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.queue cimport is_shown, limit_of, visible_of
 from svc.engine.records cimport (
     MAX_INSTRUMENT_ID,
@@ -15,8 +16,7 @@ from svc.engine.records cimport (
     RECORD_WORDS,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport SIDES, Book, Extension, Membership
-from svc.engine.state cimport Order, Position, State, slab_free, slab_grow
+from svc.engine.state cimport SIDES, Book, Extension, Membership, Order, Position, State
 
 cdef enum:
     STATE_MARKET = 1

@@ -6,7 +6,8 @@ Invariant: `group_count` accounts are in a group. An account that has left one k
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from svc.engine.orders cimport hash_of
-from svc.engine.state cimport Membership, Order, State, slab_free, slab_grow
+from svc.engine.pages cimport slab_free, slab_grow
+from svc.engine.state cimport Membership, Order, State
 
 
 cdef inline Membership *slot_of(const State *s, int64_t account_id) noexcept nogil:

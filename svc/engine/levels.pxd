@@ -301,6 +301,7 @@ cdef inline uint32_t level_at(
 ) noexcept nogil:
     # The level of this key, made when there is none.
     cdef Path path
+    cdef Node *node
     cdef uint32_t leaf, at, level
     if side.best != 0 and s.levels[side.best].key == key:
         return side.best
@@ -313,13 +314,15 @@ cdef inline uint32_t level_at(
     # Only a batch that looks ahead sets fingers: which leaf is next comes in no order, and where
     # the tree is near at hand a wrong guess costs more than the way down.
     leaf = side.finger
-    if leaf == 0 or not s.nodes[leaf].low <= key < s.nodes[leaf].high:
+    node = &s.nodes[leaf]
+    if leaf == 0 or not node.low <= key < node.high:
         leaf = descend(s, side, key, &path)
-    at = place_in_leaf(s.nodes[leaf].marks, s.nodes[leaf].keys, s.nodes[leaf].count, key)
+        node = &s.nodes[leaf]
+    at = place_in_leaf(node.marks, node.keys, node.count, key)
     if at < NODE_KEYS:
-        return s.nodes[leaf].slots[at]
+        return node.slots[at]
     level = make_level(s, book, which, key)
-    if likely(s.nodes[leaf].count < NODE_KEYS):
+    if likely(node.count < NODE_KEYS):
         put_entry(s, leaf, key, level)
     else:
         descend(s, side, key, &path)

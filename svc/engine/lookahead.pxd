@@ -81,6 +81,7 @@ cdef inline void guess_leaves(
     cdef Descent descents[ABREAST]
     cdef Guess *guess
     cdef uint32_t deepest = 0
+    cdef uint32_t alike = ~<uint32_t>0
     cdef uint32_t depth, walks, child
     cdef uint64_t i
     for i in range(n):
@@ -88,7 +89,13 @@ cdef inline void guess_leaves(
         begin_descent(s, &c[i], guess, &descents[i])
         guess.key = descents[i].key
         deepest = max(deepest, descents[i].left)
-    for depth in range(deepest):
+        alike = min(alike, descents[i].left | -<uint32_t>(descents[i].node == 0))
+    # As far as all go down, nobody asks who does: whoever has no tree stays at node 0.
+    alike = min(alike, deepest) if n == ABREAST else 0
+    for depth in range(alike):
+        for i in range(ABREAST):
+            descents[i].node = child_of(&s.nodes[descents[i].node], descents[i].key)
+    for depth in range(alike, deepest):
         for i in range(n):
             walks = -<uint32_t>(depth < descents[i].left)
             child = child_of(&s.nodes[descents[i].node & walks], descents[i].key)

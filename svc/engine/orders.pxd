@@ -6,7 +6,8 @@ tag, from which its home slot follows) above the slab index, so growing and dele
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from svc.engine.state cimport Order, State, likely, prefetch, slab_free, slab_grow, unlikely
+from svc.engine.pages cimport slab_free, slab_grow
+from svc.engine.state cimport Order, State, likely, prefetch, unlikely
 
 
 cdef inline uint64_t hash_of(int64_t order_id) noexcept nogil:

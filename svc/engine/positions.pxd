@@ -7,8 +7,9 @@ buys positive. What has come back to zero keeps its slot.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from svc.engine.orders cimport hash_of
+from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.records cimport BUY, FLAG_REDUCE_ONLY
-from svc.engine.state cimport Book, Order, Position, State, slab_free, slab_grow
+from svc.engine.state cimport Book, Order, Position, State
 
 
 cdef inline Position *position_at(

@@ -7,18 +7,12 @@ index 0 means none. A slab may move when it grows: a pointer into it is good unt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from svc.engine.pages cimport extend_slab, slab_free, slab_grow
 from svc.engine.records cimport MAX_INSTRUMENT_ID, Event
 
 cdef extern from *:
     """
-    #ifndef _GNU_SOURCE
-    #define _GNU_SOURCE
-    #endif
     #include <stdint.h>
-    #include <stdio.h>
-    #include <stdlib.h>
-    #include <string.h>
-    #include <sys/mman.h>
     /* Above every key, and far from int64's end: a difference of keys cannot overflow. */
     #define KEY_SENTINEL ((int64_t)1 << 62)
     #define ANY_PRICE ((int64_t)2000000000000000)
@@ -29,63 +23,12 @@ cdef extern from *:
         __builtin_prefetch(address);
         __asm__ volatile("");
     }
-    /* Out of memory inside a batch cannot be undone; the log can: stop, restart, replay. */
-    static void out_of_memory(size_t bytes) {
-        fprintf(stderr, "engine: no memory for a slab of %zu bytes\\n", bytes);
-        abort();
-    }
-    #define HUGE_BYTES ((size_t)2 << 20)
-    static int is_huge(size_t bytes) {
-        return bytes >= HUGE_BYTES;
-    }
-    static size_t mapped_bytes(size_t bytes) {
-        return is_huge(bytes) ? (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES : bytes;
-    }
-    static void slab_free(void *slab, size_t bytes) {
-        if (slab != NULL) munmap(slab, mapped_bytes(bytes));
-    }
-    static void *map_pages(size_t bytes) {
-        void *pages = mmap(
-            NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (pages == MAP_FAILED) out_of_memory(bytes);
-        return pages;
-    }
-    /* At a multiple of the huge page, and asking for huge pages: a book of a million orders then
-       needs a few dozen TLB entries, not ten thousand. */
-    static void *map_huge_pages(size_t bytes) {
-        char *pages = map_pages(bytes + HUGE_BYTES);
-        size_t before = (HUGE_BYTES - (uintptr_t)pages % HUGE_BYTES) % HUGE_BYTES;
-        if (before > 0) munmap(pages, before);
-        munmap(pages + before + bytes, HUGE_BYTES - before);
-    #ifdef MADV_HUGEPAGE
-        madvise(pages + before, bytes, MADV_HUGEPAGE);
-    #endif
-        return pages + before;
-    }
-    /* Page-aligned and zeroed, so that a 64-byte struct never straddles two cache lines; pages are
-       moved, not copied, and take memory only when touched. */
-    static void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) {
-        size_t moved = mapped_bytes(old_bytes);
-        void *grown = is_huge(new_bytes)
-            ? map_huge_pages(mapped_bytes(new_bytes)) : map_pages(new_bytes);
-        if (slab == NULL) return grown;
-    #ifdef __linux__
-        if (mremap(slab, moved, moved, MREMAP_MAYMOVE | MREMAP_FIXED, grown) != grown)
-            out_of_memory(new_bytes);
-    #else
-        memcpy(grown, slab, old_bytes);
-        munmap(slab, moved);
-    #endif
-        return grown;
-    }
     """
     const int64_t KEY_SENTINEL
     const int64_t ANY_PRICE
     bint likely "likely_"(bint condition) noexcept nogil
     bint unlikely "unlikely_"(bint condition) noexcept nogil
     void prefetch "prefetch_line"(const void *address) noexcept nogil
-    void slab_free(void *slab, size_t bytes) noexcept nogil
-    void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) noexcept nogil
 
 cdef enum:
     NODE_KEYS = 32
@@ -229,6 +172,7 @@ cdef struct State:
     Order *orders
     uint32_t order_capacity
     uint32_t order_high
+    uint32_t order_mark
     uint32_t order_free
     uint32_t live_orders
     uint64_t *map
@@ -237,10 +181,12 @@ cdef struct State:
     Level *levels
     uint32_t level_capacity
     uint32_t level_high
+    uint32_t level_mark
     uint32_t level_free
     Node *nodes
     uint32_t node_capacity
     uint32_t node_high
+    uint32_t node_mark
     uint32_t node_free
     uint64_t nodes_given
     Extension *extensions
@@ -280,11 +226,10 @@ cdef inline uint32_t take_order(State *s) noexcept nogil:
     if index != 0:
         s.order_free = s.orders[index].next
         return index
-    if unlikely(s.order_high == s.order_capacity):
-        s.orders = <Order *>slab_grow(
-            s.orders, s.order_capacity * sizeof(Order), 2 * s.order_capacity * sizeof(Order)
+    if unlikely(s.order_high == s.order_mark):
+        extend_slab(
+            <void **>&s.orders, sizeof(Order), s.order_high, &s.order_capacity, &s.order_mark
         )
-        s.order_capacity *= 2
     index = s.order_high
     s.order_high += 1
     return index
@@ -301,11 +246,10 @@ cdef inline uint32_t take_level(State *s) noexcept nogil:
     if index != 0:
         s.level_free = s.levels[index].head
         return index
-    if unlikely(s.level_high == s.level_capacity):
-        s.levels = <Level *>slab_grow(
-            s.levels, s.level_capacity * sizeof(Level), 2 * s.level_capacity * sizeof(Level)
+    if unlikely(s.level_high == s.level_mark):
+        extend_slab(
+            <void **>&s.levels, sizeof(Level), s.level_high, &s.level_capacity, &s.level_mark
         )
-        s.level_capacity *= 2
     index = s.level_high
     s.level_high += 1
     return index
@@ -324,11 +268,10 @@ cdef inline uint32_t take_node(State *s) noexcept nogil:
     if index != 0:
         s.node_free = s.nodes[index].next
     else:
-        if unlikely(s.node_high == s.node_capacity):
-            s.nodes = <Node *>slab_grow(
-                s.nodes, s.node_capacity * sizeof(Node), 2 * s.node_capacity * sizeof(Node)
+        if unlikely(s.node_high == s.node_mark):
+            extend_slab(
+                <void **>&s.nodes, sizeof(Node), s.node_high, &s.node_capacity, &s.node_mark
             )
-            s.node_capacity *= 2
         index = s.node_high
         s.node_high += 1
     node = &s.nodes[index]

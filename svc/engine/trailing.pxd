@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from svc.engine.levels cimport Cursor, first_level, level_at, next_level
 from svc.engine.matching cimport bound_level, bound_of, wide_t
+from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.queue cimport append_order, side_of, unlink_order
 from svc.engine.records cimport BUY, SELL
 from svc.engine.state cimport (
@@ -19,8 +20,6 @@ from svc.engine.state cimport (
     Extension,
     Order,
     State,
-    slab_free,
-    slab_grow,
 )
 
 cdef enum:

@@ -82,6 +82,7 @@ STATE_FIELDS = {
     },
     "State": {
         "orders": "ORDER", "order_capacity": "memory", "order_high": "memory",
+        "order_mark": "memory", "level_mark": "memory", "node_mark": "memory",
         "order_free": "memory", "live_orders": "MARKET 56", "map": "the orders",
         "map_bits": "memory", "vacant": "only inside a command",
         "levels": "the orders", "level_capacity": "memory",
