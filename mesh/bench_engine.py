@@ -24,7 +24,8 @@ from mesh.calibration import calibrate
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch
-from svc.engine.market import Market, Taken, open_market
+from svc.engine.market import Market, Taken
+from svc.engine.opening import open_market
 from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES
 from svc.kit.clock import SystemClock
 

@@ -25,7 +25,8 @@ from mesh.calibration import calibrate
 from svc.engine.book import Engine
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch
-from svc.engine.market import Market, open_market
+from svc.engine.market import Market
+from svc.engine.opening import open_market
 from svc.engine.records import (
     RECORD_BYTES,
     Command,

@@ -23,6 +23,10 @@ class EngineSettings(Settings):
     """MESH_SNAPSHOT_COMMANDS: a snapshot is taken when so many commands have come since the last.
     It bounds what a start makes again, about 0.25 s for a million."""
 
+    standbys_required: int = Field(default=0, ge=0, le=8)
+    """MESH_STANDBYS_REQUIRED: journals of standbys that must hold what leaves the engine. While
+    fewer are in sync it answers nothing. 0: it goes on alone when the last standby is lost."""
+
     @field_validator("journal_dir")
     @classmethod
     def _is_folder(cls, folder: Path) -> Path:

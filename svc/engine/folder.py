@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from typing_extensions import Buffer
 
 _LOCK = "lock"
+_IDENTITY = "identity"
 _SUFFIX = ".journal"
 _SNAPSHOT = ".snapshot"
 _UNFINISHED = ".unfinished"
+_SET_ASIDE = ".diverged"
 _MAX_PARTS = 512
 
 
@@ -48,6 +52,22 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
+    def identity(self) -> str:
+        """Says which folder this is: 32 hexadecimal digits that it got when it was first asked."""
+        path = self.path / _IDENTITY
+        if not path.exists():
+            token = secrets.token_hex(16)
+            made = self.path / f"{_IDENTITY}-{token}"
+            with made.open("w") as file:
+                file.write(token)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # somebody was faster
+                os.link(made, path)
+            made.unlink()
+            self.sync_names()
+        return path.read_text()
+
     def file_name(self, number: int) -> str:
         """Name of a segment's file."""
         return f"{number:020d}{_SUFFIX}"
@@ -63,6 +83,14 @@ class Folder:
     def remove(self, number: int) -> None:
         """Takes away a segment on which nothing counts."""
         (self.path / self.file_name(number)).unlink()
+
+    def set_aside(self, number: int) -> None:
+        """Keeps a segment, and the snapshot it began with, under names that nobody reads."""
+        for name in (self.snapshot_name(number), self.file_name(number)):
+            if (self.path / name).exists():
+                times = len(list(self.path.glob(f"{name}{_SET_ASIDE}*")))
+                self._rename(name, f"{name}{_SET_ASIDE}-{times + 1}")
+        self.sync_names()
 
     def append(self, descriptor: int, parts: Sequence[Buffer]) -> None:
         """Writes the parts behind the end; OSError when the disk takes less."""

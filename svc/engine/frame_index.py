@@ -100,6 +100,16 @@ class FrameIndex:
         before = self._headers[at].last_batch
         return Place(self._headers[at].number, places.batches[number - before - 1])
 
+    def first(self) -> Place:
+        """Where the log begins."""
+        return Place(self._headers[0].number, HEADER_BYTES)
+
+    def end_of(self, segment: int) -> int | None:
+        """How many bytes of a segment count; None of the one that grows."""
+        with self._lock:
+            at = segment - self._headers[0].number
+            return self._ends[at] if at + 1 < len(self._headers) else None
+
     def events_from(self, sequence: int) -> Iterator[Place]:
         """Places of the frames with events, from the one that holds `sequence` on."""
         at = bisect_right(self._headers, sequence - 1, key=lambda header: header.sequence) - 1

@@ -20,14 +20,20 @@ from svc.engine.frames import (
     HEADER_BYTES,
     Damaged,
     Frame,
+    FrameType,
     SegmentHeader,
     frame_end,
+    frame_key,
 )
 from svc.engine.journal_reader import JournalError
 from svc.engine.packing import Packer
 from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION
 
 SEGMENT_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 20
+
+Ship = Callable[[memoryview, Sequence[int], int], None]
+"""Gets frames of commands back to back, their lengths, and how many batches were put with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class Journal:
         self._descriptor = -1
         self._bytes = 0
         self._durable = 0
+        self._ship: Ship | None = None
         self._waiting: deque[Stamped] = deque()
         self._put = self._synced = 0
         self._appending = threading.Lock()
@@ -141,6 +148,13 @@ class Journal:
         if self._failed:
             raise JournalError("JOURNAL_FAILED", "the journal is closed, or it has failed")
 
+    def ship_to(self, ship: Ship) -> None:
+        """Each group of commands goes to `ship` too, before it is written here.
+
+        It is called where the group is synced, in that thread; the frames last as long as the call.
+        """
+        self._ship = ship
+
     def put(self, stamped: Stamped) -> None:
         """Takes the batch that is appended next."""
         self.check()
@@ -155,6 +169,8 @@ class Journal:
         self.check()
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         frames, lengths = self._command_packer.commands(waiting, self.epoch, self._durable)
+        if self._ship is not None and waiting:
+            self._ship(frames, lengths, self._synced + len(waiting))
         with self._appending:
             self._append(frames)
             end = self._bytes
@@ -184,8 +200,10 @@ class Journal:
             self._bytes = end
             self._last_events = made[-1]
 
-    def rotate(self, semantic_version: int = SEMANTIC_VERSION) -> SegmentHeader:
-        """Syncs, begins the next segment and returns its header.
+    def rotate(
+        self, semantic_version: int = SEMANTIC_VERSION, epoch: int | None = None
+    ) -> SegmentHeader:
+        """Syncs, begins the next segment, of this epoch or a later one, and returns its header.
 
         Every batch that was appended has its events, what waits goes into the next segment; nothing
         else is asked of the journal meanwhile.
@@ -203,7 +221,7 @@ class Journal:
             head = replace(head, last_batch=batch.number, last_digest=batch.digest)
         self._head = replace(
             head, number=head.number + 1, previous_bytes=self._bytes,
-            semantic_version=semantic_version,
+            semantic_version=semantic_version, epoch=head.epoch if epoch is None else epoch,
         )  # fmt: skip
         self._open_segment()
         return self._head
@@ -217,6 +235,50 @@ class Journal:
             if place is None:
                 return
             yield self._read(place)
+
+    def command_frames(self, place: Place) -> Iterator[tuple[memoryview, Place]]:
+        """Reads the frames of commands from `place` on, up to the end, as they are stored.
+
+        Each comes with the place behind it, from which to go on. Not while a segment begins.
+        """
+        segment, offset = place.segment, place.offset
+        while True:
+            ended = self._index.end_of(segment)
+            end = self._bytes if ended is None else ended
+            size = _CHUNK_BYTES
+            while offset < end:
+                data = memoryview(self._folder.read(segment, offset, min(size, end - offset)))
+                at = 0
+                while (stop := frame_end(data, at)) <= len(data):
+                    if frame_key(data, at).type == FrameType.COMMANDS:
+                        yield data[at:stop], Place(segment, offset + stop)
+                    at = stop
+                offset += at
+                size = max(_CHUNK_BYTES, stop - at)
+            if ended is None:
+                return
+            segment, offset = segment + 1, HEADER_BYTES
+
+    def place_behind(self, number: int, digest: bytes, time_ns: int) -> Place | None:
+        """Where a log goes on that ends with batch `number`, or with time passing behind it.
+
+        `digest` is that of the batch, `time_ns` of the last frame of commands. None when this log
+        goes another way. `number` is at most that of the last batch here.
+        """
+        place, last_ns = self._index.first(), 0
+        if number:
+            with _refusing():
+                place = self._index.batch(number)
+            frame = self._read(place)
+            if frame.digest != digest:
+                return None
+            place, last_ns = Place(place.segment, place.offset + frame.size), frame.time_ns
+        for stored, behind in self.command_frames(place):
+            frame = Frame.unpack(stored, 0, len(stored))
+            if last_ns == time_ns or frame.batch_number:
+                break
+            place, last_ns = behind, frame.time_ns
+        return place if last_ns == time_ns else None
 
     def close(self) -> None:
         """Syncs what was appended and closes; nothing is put or appended afterwards."""
@@ -265,6 +327,22 @@ class Journal:
             raise JournalError(
                 "JOURNAL_CORRUPT", str(damage), file=file, offset=place.offset
             ) from None
+
+
+def stamped_of(frames: bytes) -> Iterator[Stamped]:
+    """Reads frames of commands back to back, as another writer packed them.
+
+    Raises JournalError JOURNAL_CORRUPT.
+    """
+    view, offset = memoryview(frames), 0
+    while offset < len(view):
+        try:
+            frame = Frame.unpack(view, offset, len(view))
+        except Damaged as damage:
+            raise JournalError("JOURNAL_CORRUPT", f"frames that were sent: {damage}") from None
+        offset += frame.size
+        batch = Batch(frame.batch_number, bytes(frame.digest), bytes(frame.records))
+        yield Stamped(batch, frame.time_ns)
 
 
 @contextmanager

@@ -8,15 +8,22 @@ out of the journal again after any crash.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
-from svc.engine.frame_index import FrameIndex
+from svc.engine.frame_index import Place
 from svc.engine.frames import Frame, SegmentHeader
-from svc.engine.journal import SEGMENT_BYTES, Batch, EventBatch, Journal
+from svc.engine.journal import (
+    Batch,
+    EventBatch,
+    Journal,
+    Ship,
+    Stamped,
+    stamped_of,
+)
 from svc.engine.journal_reader import JournalError
 from svc.engine.pipeline import Begun, Pipeline
 from svc.engine.records import (
@@ -26,22 +33,14 @@ from svc.engine.records import (
     Command,
     CommandKind,
 )
-from svc.engine.recovery import Recovered, other_version, recover
+from svc.engine.recovery import Recovered, other_version
 from svc.engine.snapshot import Covered, save
+from svc.engine.status import BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid
 
 DIGEST_BYTES = 16
 _ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a consumer stands, or the log ends. An empty log id goes with sequence 0."""
-
-    log_id: bytes
-    sequence: int
-    running_hash: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +70,6 @@ class Taken:
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where the market's log stands."""
-
-    position: Position
-    last_batch: int
-    last_digest: bytes
-    epoch: int
-    time_ns: int
-    live_orders: int
-    next_deadline_ns: int | None
-    covered: Covered
-    unsaved_commands: int
-    """Commands applied since the last snapshot: what a recovery makes again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What the market's engine has done and holds."""
-
-    status: Status
-    commands: int
-    """Applied by this process: of a log that was replayed too, of a snapshot none."""
-    trades: int
-    memory_bytes: int
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
-class BookSnapshot:
-    """All live orders at one position: ORDER state records by instrument id."""
-
-    position: Position
-    instruments: dict[int, tuple[int, int, int]]
-    """Definition version, state and last trade price (0: none) by instrument id."""
-    orders: dict[int, bytes]
-
-
 class Market:
     """One market. Its methods block; calls from several threads wait for each other.
 
@@ -120,7 +81,7 @@ class Market:
     def __init__(
         self, recovered: Recovered, journal: Journal, folder: Folder, clock: Clock, market: int
     ) -> None:
-        """See `open_market`, which makes one."""
+        """`opening.open_market` makes one."""
         self.market = market
         self._folder = folder
         self._covered = recovered.covered
@@ -152,7 +113,7 @@ class Market:
             self._journal.check()
             fresh = self._fresh(batches)
             known = [batch.number for batch in batches[: len(batches) - len(fresh)]]
-            begun = [self._begin(batch) for batch in fresh]
+            begun = [self._begin(batch, self._now_ns()) for batch in fresh]
             return Taken(known, begun, self._journal.put_batches)
 
     def store(self, taken: Taken) -> None:
@@ -189,7 +150,7 @@ class Market:
             deadline = self._pipeline.engine.next_deadline_ns
             if deadline is None or self._clock.unix_ns() < deadline:
                 return None
-            begun = self._begin(Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME))
+            begun = self._begin(Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME), self._now_ns())
             self._pipeline.settle()
         return begun.events
 
@@ -323,6 +284,73 @@ class Market:
         """Both in one."""
         return self.finish_snapshot(*self.begin_snapshot())
 
+    def ship_to(self, ship: Ship) -> None:
+        """See Journal.ship_to."""
+        self._journal.ship_to(ship)
+
+    @property
+    def log_id(self) -> bytes:
+        """Identity of the log, 16 bytes."""
+        return self._journal.log_id
+
+    @property
+    def put_batches(self) -> int:
+        """How many batches were given their time since the market was opened."""
+        return self._journal.put_batches
+
+    def place_behind(self, end: LogEnd) -> Place:
+        """Where to go on for whom has this log up to `end`.
+
+        Raises what `check_position` does, and DomainError JOURNAL_DIVERGED.
+        """
+        self.check_position(end.position)
+        place = None
+        if end.last_batch <= self.status().last_batch:
+            place = self._journal.place_behind(end.last_batch, end.last_digest, end.time_ns)
+        if place is None:
+            raise failed_precondition(
+                "JOURNAL_DIVERGED",
+                f"no batch {end.last_batch} stands in the log that ends as the standby's does",
+                number=str(end.last_batch),
+            )
+        return place
+
+    def commands_from(self, place: Place, most_bytes: int) -> tuple[bytes, Place]:
+        """The next frames of commands, a little more than `most_bytes`, and the place behind them.
+
+        None where the log ends. Nothing is begun meanwhile in another thread.
+        """
+        found, size = [], 0
+        for frame, behind in self._journal.command_frames(place):
+            found.append(frame)
+            place, size = behind, size + len(frame)
+            if size >= most_bytes:
+                break
+        return b"".join(found), place
+
+    def follow(self, frames: bytes) -> Taken:
+        """Begins batches that came from the market's leader, frames of commands back to back.
+
+        They get the times that they have there. `store` and `finish` do the rest. Raises
+        JournalError JOURNAL_CORRUPT when they are damaged or do not go on where this log ends.
+        """
+        with self._beginning:
+            begun = []
+            for sent in stamped_of(frames):
+                self._must_follow(sent)
+                begun.append(self._begin(sent.batch, sent.time_ns))
+            return Taken([], begun, self._journal.put_batches)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Goes on as the leader, or under one, of a later epoch."""
+        with self._settled():
+            self._journal.rotate(epoch=epoch)
+
+    def log_end(self) -> LogEnd:
+        """Where the commands of this log end."""
+        status = self.status()
+        return LogEnd(status.last_batch, status.last_digest, status.time_ns, status.position)
+
     def close(self) -> None:
         """Matches what was begun, syncs and closes the journal; nothing is taken afterwards.
 
@@ -382,8 +410,20 @@ class Market:
                 number=str(batch.number),
             )
 
-    def _begin(self, batch: Batch) -> Begun:
-        self._time_ns = max(self._clock.unix_ns(), self._time_ns)
+    def _must_follow(self, sent: Stamped) -> None:
+        number = sent.batch.number
+        if number not in {0, self._last_batch + 1} or sent.time_ns < self._time_ns:
+            raise JournalError(
+                "JOURNAL_CORRUPT",
+                f"the leader sent batch {number} of {sent.time_ns} ns, this log ends with batch "
+                f"{self._last_batch} and {self._time_ns} ns",
+            )
+
+    def _now_ns(self) -> int:
+        return max(self._clock.unix_ns(), self._time_ns)
+
+    def _begin(self, batch: Batch, time_ns: int) -> Begun:
+        self._time_ns = time_ns
         begun = self._pipeline.begin(batch, self._time_ns)
         if batch.number:
             self._last_batch = batch.number
@@ -392,58 +432,6 @@ class Market:
             self._pipeline.settle()
             self.end_version()
         return begun
-
-
-def open_market(
-    folder: Folder,
-    *,
-    market: int,
-    epoch: int,
-    new_log_id: bytes,
-    clock: Clock,
-    report: Callable[[str], None],
-    segment_bytes: int = SEGMENT_BYTES,
-) -> Market:
-    """Recovers the market whose journal is in `folder`, or begins one with `new_log_id`.
-
-    The folder is locked by the caller and stays so. `epoch` is that of the writer's lease; one
-    below the journal's is refused. `report` gets a sentence about an unfinished end that was
-    dropped. Raises JournalError when the journal is damaged, foreign, of another semantic version,
-    or makes other events than it holds.
-    """
-    # What a writer appended before it was killed is read, and may not be on the disk: all of it is
-    # synced before it counts. Segments before the last were synced when the next one was begun.
-    for number in folder.numbers()[-2:]:
-        folder.sync(number)
-    recovered = recover(folder, report)
-    head = _next_head(recovered, market, epoch, new_log_id)
-    if recovered.unfinished:
-        folder.remove(recovered.unfinished)
-    index = FrameIndex(folder, recovered.headers, recovered.end)
-    journal = Journal(folder, head, index, segment_bytes)
-    opened = Market(recovered, journal, folder, clock, market)
-    opened.end_version()
-    return opened
-
-
-def _next_head(recovered: Recovered, market: int, epoch: int, new_log_id: bytes) -> SegmentHeader:
-    engine = recovered.engine
-    last = recovered.headers[-1] if recovered.headers else None
-    head = SegmentHeader(
-        new_log_id, market, epoch, 1, 0, recovered.last_batch, recovered.last_digest,
-        engine.sequence, engine.running_hash, engine.time_ns,
-    )  # fmt: skip
-    if last is None:
-        return head
-    if last.market != market:
-        raise JournalError(
-            "JOURNAL_FOREIGN", f"the journal is of market {last.market}, not of {market}"
-        )
-    if epoch < last.epoch:
-        raise JournalError(
-            "JOURNAL_EPOCH", f"epoch {epoch} is below {last.epoch}, which has written already"
-        )
-    return replace(head, log_id=last.log_id, number=last.number + 1, previous_bytes=recovered.end)
 
 
 def _may_begin_version(batch: Batch) -> bool:

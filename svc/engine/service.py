@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping
+from typing import TypeVar
 
 import grpc
 from engine.v1 import engine_pb2_grpc
 
 from svc.engine.config import EngineSettings
 from svc.engine.folder import Folder, FolderLocked
-from svc.engine.market import Market, open_market
+from svc.engine.follower import Follower
+from svc.engine.market import Market
+from svc.engine.opening import open_market
+from svc.engine.roll import Roll
 from svc.engine.servicer import EngineServicer
 from svc.engine.writer import Figures, MarketWriter
-from svc.kit.errors import not_leader, unavailable
+from svc.kit.errors import DomainError, not_leader, unavailable
 from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
 from svc.kit.runtime import Runtime
@@ -22,7 +26,10 @@ from svc.kit.service import Check, Service
 from svc.topology import MARKET
 
 LOG_ID_BYTES = 16
+_LEASE = f"market-{MARKET}"
 _LOCK_RETRY_S = 0.05
+
+T = TypeVar("T")
 
 log = get_logger("engine")
 
@@ -35,7 +42,8 @@ def create(runtime: Runtime) -> Service:
 class EngineService:
     """The life of the engine; see kit.service.Service.
 
-    It serves as a standby until the lease of its market is its own and the journal is read.
+    It serves as a standby until the lease of its market is its own and the journal is read: beside
+    the leader's journal it waits, with a journal of its own it follows (follower.py).
     """
 
     name = "engine"
@@ -46,6 +54,7 @@ class EngineService:
         self._figures = Figures(runtime.registry)
         self._folder = Folder(settings.journal_dir / f"market-{MARKET}")
         self._lease: Lease | None = None
+        self._follower: Follower | None = None
         self._writer: MarketWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -64,6 +73,8 @@ class EngineService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._follower is not None:
+            await self._follower.close()
         if self._writer is not None:
             await self._writer.close()
         self._folder.unlock()
@@ -76,24 +87,66 @@ class EngineService:
 
     async def _take_over(self) -> None:
         database = await self._runtime.database()
-        self._lease = Lease(
-            database, f"market-{MARKET}", self._settings.instance, self._runtime.address
+        lease = self._lease = Lease(
+            database, _LEASE, self._settings.instance, self._runtime.address
         )
-        epoch = await self._lease.acquire()
-        await self._lock_folder(self._lease)
-        market = await asyncio.to_thread(self._recover, epoch)
+        journal = await asyncio.to_thread(self._folder.identity)
+        roll = Roll(database, lease, _LEASE, MARKET, journal)
+        self._follower = follower = Follower(
+            MARKET,
+            self._folder,
+            roll,
+            self._settings.instance,
+            open_market=self._open,
+            peer=self._runtime.peer,
+            snapshot_commands=self._settings.snapshot_commands,
+        )
+        epoch = await self._acquire(lease, roll, follower)
+        market = await follower.take_over(epoch)
+        if market is None:
+            await self._lock_folder(lease)
+            market = await asyncio.to_thread(self._open, epoch, secrets.token_bytes(LOG_ID_BYTES))
+        await roll.lead(self._settings.instance, market.log_id)
         self._writer = MarketWriter(
             market,
             self._runtime.clock,
             self._figures,
             self._runtime.fail,
-            lost=self._lease.lost,
+            lost=lease.lost,
             snapshot_commands=self._settings.snapshot_commands,
+            roll=roll,
+            standbys_required=self._settings.standbys_required,
         )
         self._spawn(self._writer.keep_time())
         self._spawn(self._writer.snapshots.keep())
-        self._spawn(self._watch(self._lease))
+        self._spawn(self._watch(lease))
         log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)
+
+    async def _acquire(self, lease: Lease, roll: Roll, follower: Follower) -> int:
+        """Follows whoever leads until the lease is ours, and our journal lacks nothing."""
+        following = asyncio.create_task(follower.run())
+        try:
+            while True:
+                acquiring = asyncio.create_task(self._acquire_in_sync(lease, roll))
+                try:
+                    await asyncio.wait((following, acquiring), return_when=asyncio.FIRST_COMPLETED)
+                    if following.done():
+                        following.result()
+                    if (epoch := await acquiring) is not None:
+                        return epoch
+                finally:
+                    await _cancelled(acquiring)
+        finally:
+            await _cancelled(following)
+
+    async def _acquire_in_sync(self, lease: Lease, roll: Roll) -> int | None:
+        await roll.until_it_may_lead()
+        epoch = await lease.acquire()
+        # Whoever led before may have struck us off while we waited; under our epoch nobody can.
+        if await roll.may_lead():
+            return epoch
+        await lease.release()
+        return None
 
     async def _lock_folder(self, held: Lease) -> None:
         # A writer that was paused has lost its lease, and the lock goes when its process does: it
@@ -104,7 +157,7 @@ class EngineService:
                 self._folder.lock()
             except FolderLocked as error:
                 if held.lost.is_set():
-                    raise LeaseLost(f"market-{MARKET}", held.epoch, str(error)) from None
+                    raise LeaseLost(_LEASE, held.epoch, str(error)) from None
                 if not told:
                     log.warning("journal_still_locked", market=MARKET, detail=str(error))
                 told = True
@@ -112,12 +165,12 @@ class EngineService:
             else:
                 return
 
-    def _recover(self, epoch: int) -> Market:
+    def _open(self, epoch: int, new_log_id: bytes) -> Market:
         return open_market(
             self._folder,
             market=MARKET,
             epoch=epoch,
-            new_log_id=secrets.token_bytes(LOG_ID_BYTES),
+            new_log_id=new_log_id,
             clock=self._runtime.clock,
             report=lambda sentence: log.warning("recovery_passed_over", detail=sentence),
             segment_bytes=self._settings.journal_segment_bytes,
@@ -125,7 +178,7 @@ class EngineService:
 
     async def _watch(self, held: Lease) -> None:
         await held.lost.wait()
-        raise LeaseLost(f"market-{MARKET}", held.epoch, "another engine may lead")
+        raise LeaseLost(_LEASE, held.epoch, "another engine may lead")
 
     def _lead(self, market: int) -> MarketWriter:
         if market != MARKET:
@@ -133,8 +186,11 @@ class EngineService:
                 "UNKNOWN_MARKET", f"market {market} is not led here", market=str(market)
             )
         if self._writer is None:
-            raise not_leader("")
+            raise self._not_leader()
         return self._writer
+
+    def _not_leader(self) -> DomainError:
+        return not_leader(self._follower.leader if self._follower is not None else "")
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -148,4 +204,10 @@ class EngineService:
 
     async def _check_market(self) -> None:
         if self._writer is None:
-            raise not_leader("")
+            raise self._not_leader()
+
+
+async def _cancelled(task: asyncio.Task[T]) -> None:
+    """Returns when it has ended."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -15,13 +15,16 @@ from svc.engine import wire
 from svc.engine.feed import last_sequence, without_orders
 from svc.engine.journal import Batch
 from svc.engine.live_orders import live_orders
-from svc.engine.market import Outcome, Position
+from svc.engine.market import Outcome
 from svc.engine.records import SEMANTIC_VERSION
 from svc.engine.snapshot import Covered
+from svc.engine.standbys import Shipment, Standbys
+from svc.engine.status import LogEnd, Position
 from svc.engine.writer import MarketWriter
 from svc.kit.call import Context
 from svc.kit.clock import Clock
-from svc.kit.errors import invalid
+from svc.kit.errors import DomainError, invalid
+from svc.kit.pipeline import Phase
 
 HEARTBEAT_NS = 1_000_000_000
 _MOST_IN_FLIGHT = 64
@@ -126,6 +129,20 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
                     part = engine_pb2.SnapshotOrdersResponse(position=part.position)
         yield part
 
+    async def Follow(
+        self, request_iterator: AsyncIterator[engine_pb2.FollowRequest], context: Context
+    ) -> AsyncIterator[engine_pb2.FollowResponse]:
+        """See the contract."""
+        hello = (await anext(request_iterator)).hello
+        standbys = self._lead(hello.market).standbys
+        position = _position(hello.position)
+        end = LogEnd(hello.last_number, hello.last_digest, hello.time_unix_ns, position)
+        synced = _synced(request_iterator, standbys)
+        serving = standbys.serve(hello.journal, hello.instance, end, synced)
+        async with aclosing(serving) as shipments:
+            async for shipment in shipments:
+                yield _follow_response(shipment)
+
     async def GetStatus(
         self, request: engine_pb2.GetStatusRequest, context: Context
     ) -> engine_pb2.GetStatusResponse:
@@ -172,6 +189,15 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             unsaved_commands=status.unsaved_commands,
             covered=_cover(writer.log_id, status.covered),
             semantic_version=SEMANTIC_VERSION,
+            standbys=[
+                engine_pb2.Standby(
+                    journal=standby.journal,
+                    instance=standby.instance,
+                    in_sync=standby.is_in_sync,
+                    unsynced_batches=standby.sent - standby.synced,
+                )
+                for standby in writer.standbys.attached()
+            ],
         )
 
     async def _submit_one(
@@ -254,6 +280,29 @@ def _position(position: trading_pb2.LogPosition) -> Position:
             log_id=position.log_id,
         ) from None
     return Position(log_id, position.sequence, position.running_hash)
+
+
+async def _synced(
+    requests: AsyncIterator[engine_pb2.FollowRequest], standbys: Standbys
+) -> AsyncIterator[int]:
+    try:
+        async for request in requests:
+            yield request.synced
+    except DomainError as error:
+        if error.reason == Phase.STOPPED.value:
+            standbys.leave()
+        raise
+
+
+def _follow_response(shipment: Shipment) -> engine_pb2.FollowResponse:
+    response = engine_pb2.FollowResponse(
+        frames=shipment.frames, place=shipment.place, matched_place=shipment.matched_place
+    )
+    if shipment.matched is not None:
+        response.matched.log_id = shipment.matched.log_id.hex()
+        response.matched.sequence = shipment.matched.sequence
+        response.matched.running_hash = shipment.matched.running_hash
+    return response
 
 
 def _done(outcome: Outcome) -> engine_pb2.BatchDone:

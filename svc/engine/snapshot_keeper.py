@@ -73,9 +73,9 @@ class SnapshotKeeper:
         )
         return covered
 
-    async def close(self, *, is_leading: bool) -> None:
+    async def close(self, *, take_last: bool) -> None:
         """Finish what is being written; take a last one if it spares the next start anything."""
-        if is_leading and self._market.status().unsaved_commands:
+        if take_last and self._market.status().unsaved_commands:
             await self._try()
         await asyncio.to_thread(self._executor.shutdown)
 

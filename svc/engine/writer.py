@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from engine.v1 import engine_pb2
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from trading.v1 import trading_pb2
 
 from svc.engine.book import Engine
@@ -21,11 +21,13 @@ from svc.engine.feed import Feed, to_message
 from svc.engine.frames import SegmentHeader
 from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import BookSnapshot, Market, Outcome, Position, Statistics, Status
+from svc.engine.market import Market, Outcome
 from svc.engine.snapshot_keeper import SnapshotKeeper
+from svc.engine.standbys import Enrols, Standbys
+from svc.engine.status import BookSnapshot, Position, Statistics, Status
 from svc.kit.batcher import Batcher
 from svc.kit.clock import Clock
-from svc.kit.errors import not_leader
+from svc.kit.errors import DomainError, not_leader
 
 T = TypeVar("T")
 _Message = engine_pb2.StreamEventsResponse
@@ -41,6 +43,11 @@ class Figures:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.events = Counter("engine_events_total", "Events made", registry=registry)
+        self.standbys = Gauge(
+            "engine_standbys_in_sync",
+            "Journals besides the leader's that hold all that has left it",
+            registry=registry,
+        )
         self.group_batches = Histogram(
             "engine_group_batches",
             "Batches that shared one fdatasync",
@@ -61,11 +68,14 @@ class MarketWriter:
         *,
         lost: asyncio.Event,
         snapshot_commands: int,
+        roll: Enrols,
+        standbys_required: int,
     ) -> None:
         """Nothing is answered or published once `lost` is set: another engine may lead.
 
         `fail` ends the process: a journal that could not be written is opened anew. A snapshot is
-        due `snapshot_commands` after the last one.
+        due `snapshot_commands` after the last one. Nothing is answered or published either before
+        `standbys_required` journals besides this one hold it, and every one that is on the `roll`.
         """
         self._fail = fail
         self._lost = lost
@@ -75,6 +85,16 @@ class MarketWriter:
         self._figures = figures
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"market-{market.market}")
         self._turn = asyncio.Lock()
+        self.standbys = Standbys(
+            market,
+            roll,
+            clock,
+            required=standbys_required,
+            in_sync=figures.standbys,
+            turn=self._turn,
+            blocking=self._blocking,
+            fail=fail,
+        )
         self._moved = asyncio.Event()
         status = market.status()
         self.log_id = status.position.log_id.hex()
@@ -130,12 +150,18 @@ class MarketWriter:
                 await _first_of(self._moved.wait(), wait_ns)
                 continue
             async with self._turn:
-                self._publish(await self._run(self._advance))
+                try:
+                    self._publish(await self._run(self._advance))
+                except DomainError:
+                    return  # another engine leads from here on
 
     async def close(self) -> None:
         """Finish what is in flight and close the journal."""
+        if self._lost.is_set() or self.standbys.is_short:
+            await self.standbys.close()  # nothing leaves any more: who waits for that is told
         await self._batches.close()
-        await self.snapshots.close(is_leading=not self._lost.is_set())
+        await self.standbys.close()
+        await self.snapshots.close(take_last=not self._lost.is_set())
         await self._blocking(self._market.close)
         self._executor.shutdown()
 
@@ -182,6 +208,8 @@ class MarketWriter:
         for message in messages:
             self.feed.publish(message)
             self._figures.events.inc(len(message.batch.events))
+        end = Position(bytes.fromhex(self.log_id), self.feed.sequence, self.feed.running_hash)
+        self.standbys.note_matched(self._market.put_batches, end)
         self._moved.set()
         self.snapshots.note(self._unsaved_commands)
 
@@ -195,8 +223,13 @@ class MarketWriter:
         return page
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
-        # What was found or written while the lease was lost may not be what the new leader has.
-        result = await self._blocking(work, *arguments)
+        # What was found or written may be what a later leader does not have: while a standby has
+        # not synced it, and where the lease was lost meanwhile.
+        def counted() -> tuple[T, int]:
+            return work(*arguments), self._market.put_batches
+
+        result, put_batches = await self._blocking(counted)
+        await self.standbys.hold(put_batches)
         self._must_lead()
         return result
 

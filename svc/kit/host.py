@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import grpc
 
 from svc.kit.channel import InProcessChannel, InProcessServer
-from svc.kit.client import ClientChannel, dial
+from svc.kit.client import ClientChannel, connect, dial
 from svc.kit.clock import Clock, SystemClock
 from svc.kit.database import Database, Target, open_database, password_of
 from svc.kit.health import Health
@@ -196,6 +196,7 @@ class Host:
             registry=hosted.registry,
             settings=self._settings,
             channel=partial(self._channel, hosted.identity),
+            peer=partial(connect, identity=hosted.identity),
             database=partial(self._database, hosted.name),
             redis=self._cache,
             fail=partial(self._fail, hosted.name),

@@ -37,6 +37,9 @@ class Runtime:
     channel: Callable[[str], grpc.aio.Channel]
     """A channel to a service by name, for generated stubs: in process when both are here, with
     identity, deadline, retries and trace attached to each call. The process closes it."""
+    peer: Callable[[str], grpc.aio.Channel]
+    """A channel to another instance of this service by its address, with identity and the rest
+    attached as well. The caller closes it."""
     database: Callable[[], Awaitable[Database]]
     """The service's own schema, under its own role; the same object at every call."""
     redis: Callable[[], Redis]

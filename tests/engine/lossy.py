@@ -11,7 +11,8 @@ from pathlib import Path
 from svc.engine.folder import Folder
 from svc.engine.frames import HEADER_BYTES, SECTOR_BYTES, Damaged, Frame, FrameType
 from svc.engine.journal import Batch
-from svc.engine.market import Market, open_market
+from svc.engine.market import Market
+from svc.engine.opening import open_market
 from svc.engine.records import pack_commands
 from svc.kit.clock import FakeClock
 from tests.engine.flows import START_NS, Flow

@@ -13,7 +13,7 @@ from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch, EventBatch
 from svc.engine.journal_reader import JournalError
-from svc.engine.market import Market, Position
+from svc.engine.market import Market
 from svc.engine.records import (
     Command,
     CommandKind,
@@ -27,6 +27,7 @@ from svc.engine.records import (
     pack_commands,
     unpack_events,
 )
+from svc.engine.status import Position
 from svc.kit.clock import FakeClock
 from svc.kit.errors import DomainError
 from tests.engine.flows import SECOND_NS, START_NS

@@ -23,6 +23,7 @@ from svc.engine.records import (
     pack_commands,
 )
 from svc.engine.servicer import HEARTBEAT_NS, EngineServicer
+from svc.engine.standbys import Enrols
 from svc.engine.writer import Figures, MarketWriter
 from svc.kit.clock import FakeClock
 from svc.kit.errors import DomainError
@@ -32,20 +33,35 @@ from tests.engine.lossy import a_market, flow_batches, numbered
 Events = AsyncIterator[engine_pb2.StreamEventsResponse]
 
 
+class NobodyElse:
+    """The roll of a market without standbys: nothing is asked of it."""
+
+    async def enter(self, journal: str, instance: str) -> None:
+        raise AssertionError(instance)
+
+    async def strike_off(self, journal: str) -> None:
+        raise AssertionError(journal)
+
+
 class Led:
     """A market with its writer and servicer."""
 
-    def __init__(self, folder: Path, snapshot_commands: int = 1_000_000) -> None:
+    def __init__(
+        self, folder: Path, snapshot_commands: int = 1_000_000, roll: Enrols | None = None
+    ) -> None:
         self.clock = FakeClock(START_NS)
         self.lost = asyncio.Event()
         self.failures: list[BaseException] = []
+        self.market = a_market(Folder(folder), self.clock)
         self.writer = MarketWriter(
-            a_market(Folder(folder), self.clock),
+            self.market,
             self.clock,
             Figures(CollectorRegistry()),
             self.failures.append,
             lost=self.lost,
             snapshot_commands=snapshot_commands,
+            roll=roll or NobodyElse(),
+            standbys_required=0,
         )
         self.servicer = EngineServicer(lambda _market: self.writer, self.clock)
 

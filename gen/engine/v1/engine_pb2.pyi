@@ -170,6 +170,44 @@ class SnapshotOrdersResponse(_message.Message):
     orders: _containers.RepeatedCompositeFieldContainer[LiveOrder]
     def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentState, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[LiveOrder, _Mapping]]] = ...) -> None: ...
 
+class FollowHello(_message.Message):
+    __slots__ = ("market", "journal", "instance", "last_number", "last_digest", "time_unix_ns", "position")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LAST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    journal: str
+    instance: str
+    last_number: int
+    last_digest: bytes
+    time_unix_ns: int
+    position: _trading_pb2.LogPosition
+    def __init__(self, market: _Optional[int] = ..., journal: _Optional[str] = ..., instance: _Optional[str] = ..., last_number: _Optional[int] = ..., last_digest: _Optional[bytes] = ..., time_unix_ns: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+
+class FollowRequest(_message.Message):
+    __slots__ = ("hello", "synced")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_FIELD_NUMBER: _ClassVar[int]
+    hello: FollowHello
+    synced: int
+    def __init__(self, hello: _Optional[_Union[FollowHello, _Mapping]] = ..., synced: _Optional[int] = ...) -> None: ...
+
+class FollowResponse(_message.Message):
+    __slots__ = ("frames", "place", "matched_place", "matched")
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_PLACE_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    frames: bytes
+    place: int
+    matched_place: int
+    matched: _trading_pb2.LogPosition
+    def __init__(self, frames: _Optional[bytes] = ..., place: _Optional[int] = ..., matched_place: _Optional[int] = ..., matched: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ("market",)
     MARKET_FIELD_NUMBER: _ClassVar[int]
@@ -219,7 +257,7 @@ class GetStatisticsRequest(_message.Message):
     def __init__(self, market: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("position", "last_number", "epoch", "time_unix_ns", "live_orders", "trades", "commands", "memory_bytes", "segments", "unsaved_commands", "covered", "semantic_version")
+    __slots__ = ("position", "last_number", "epoch", "time_unix_ns", "live_orders", "trades", "commands", "memory_bytes", "segments", "unsaved_commands", "covered", "semantic_version", "standbys")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -232,6 +270,7 @@ class GetStatisticsResponse(_message.Message):
     UNSAVED_COMMANDS_FIELD_NUMBER: _ClassVar[int]
     COVERED_FIELD_NUMBER: _ClassVar[int]
     SEMANTIC_VERSION_FIELD_NUMBER: _ClassVar[int]
+    STANDBYS_FIELD_NUMBER: _ClassVar[int]
     position: _trading_pb2.LogPosition
     last_number: int
     epoch: int
@@ -244,4 +283,17 @@ class GetStatisticsResponse(_message.Message):
     unsaved_commands: int
     covered: SnapshotCover
     semantic_version: int
-    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., last_number: _Optional[int] = ..., epoch: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., live_orders: _Optional[int] = ..., trades: _Optional[int] = ..., commands: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., segments: _Optional[int] = ..., unsaved_commands: _Optional[int] = ..., covered: _Optional[_Union[SnapshotCover, _Mapping]] = ..., semantic_version: _Optional[int] = ...) -> None: ...
+    standbys: _containers.RepeatedCompositeFieldContainer[Standby]
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., last_number: _Optional[int] = ..., epoch: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., live_orders: _Optional[int] = ..., trades: _Optional[int] = ..., commands: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., segments: _Optional[int] = ..., unsaved_commands: _Optional[int] = ..., covered: _Optional[_Union[SnapshotCover, _Mapping]] = ..., semantic_version: _Optional[int] = ..., standbys: _Optional[_Iterable[_Union[Standby, _Mapping]]] = ...) -> None: ...
+
+class Standby(_message.Message):
+    __slots__ = ("journal", "instance", "in_sync", "unsynced_batches")
+    JOURNAL_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    UNSYNCED_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    journal: str
+    instance: str
+    in_sync: bool
+    unsynced_batches: int
+    def __init__(self, journal: _Optional[str] = ..., instance: _Optional[str] = ..., in_sync: _Optional[bool] = ..., unsynced_batches: _Optional[int] = ...) -> None: ...

@@ -70,6 +70,11 @@ class EngineServiceStub:
                 request_serializer=engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.SerializeToString,
                 response_deserializer=engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.FromString,
                 _registered_method=True)
+        self.Follow = channel.stream_stream(
+                '/engine.v1.EngineService/Follow',
+                request_serializer=engine_dot_v1_dot_engine__pb2.FollowRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.FollowResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/engine.v1.EngineService/GetStatus',
                 request_serializer=engine_dot_v1_dot_engine__pb2.GetStatusRequest.SerializeToString,
@@ -140,6 +145,16 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Follow(self, request_iterator, context):
+        """A standby with a journal of its own follows the log: says where its journal ends, gets every
+        command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
+        the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
+        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Where the market's log stands.
         """
@@ -184,6 +199,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.GetStatistics,
                     request_deserializer=engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.FromString,
                     response_serializer=engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.SerializeToString,
+            ),
+            'Follow': grpc.stream_stream_rpc_method_handler(
+                    servicer.Follow,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.FollowRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.FollowResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -381,6 +401,33 @@ class EngineService:
             '/engine.v1.EngineService/GetStatistics',
             engine_dot_v1_dot_engine__pb2.GetStatisticsRequest.SerializeToString,
             engine_dot_v1_dot_engine__pb2.GetStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Follow(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/engine.v1.EngineService/Follow',
+            engine_dot_v1_dot_engine__pb2.FollowRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.FollowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,12 @@ class EngineServiceStub:
     """
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatisticsRequest, _engine_pb2.GetStatisticsResponse]
     """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
+    Follow: _grpc.StreamStreamMultiCallable[_engine_pb2.FollowRequest, _engine_pb2.FollowResponse]
+    """A standby with a journal of its own follows the log: says where its journal ends, gets every
+    command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
+    the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
+    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
     """Where the market's log stands."""
 
@@ -101,6 +107,12 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """
     GetStatistics: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatisticsRequest, _engine_pb2.GetStatisticsResponse]  # type: ignore[assignment]
     """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
+    Follow: _aio.StreamStreamMultiCallable[_engine_pb2.FollowRequest, _engine_pb2.FollowResponse]  # type: ignore[assignment]
+    """A standby with a journal of its own follows the log: says where its journal ends, gets every
+    command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
+    the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
+    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+    """
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Where the market's log stands."""
 
@@ -177,6 +189,18 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.GetStatisticsResponse, _abc.Awaitable[_engine_pb2.GetStatisticsResponse]]:
         """What the market's engine has done and holds; cheap, unlike the hash in GetStatus."""
+
+    @_abc_1.abstractmethod
+    def Follow(
+        self,
+        request_iterator: _MaybeAsyncIterator[_engine_pb2.FollowRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_engine_pb2.FollowResponse], _abc.AsyncIterator[_engine_pb2.FollowResponse]]:
+        """A standby with a journal of its own follows the log: says where its journal ends, gets every
+        command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
+        the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
+        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+        """
 
     @_abc_1.abstractmethod
     def GetStatus(

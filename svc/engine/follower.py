@@ -1,0 +1,271 @@
+"""A standby that follows the market's leader into a journal of its own, ready to go on from it.
+
+Invariant: the journal holds a part of the leader's log from its beginning, and the engine is where
+the journal ends; a place is answered as synced when all up to it is on the disk here. What the
+journal holds and the leader's log does not is set aside: nobody was ever told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+import grpc
+from engine.v1 import engine_pb2, engine_pb2_grpc
+from trading.v1 import trading_pb2
+
+from svc.engine.folder import Folder, FolderLocked
+from svc.engine.journal_reader import JournalError
+from svc.engine.market import Market, Taken
+from svc.engine.roll import Leading, Roll
+from svc.engine.snapshot_keeper import SnapshotKeeper
+from svc.engine.status import LogEnd, Position
+from svc.kit.database import DISCONNECTED
+from svc.kit.errors import from_rpc
+from svc.kit.log import get_logger
+from svc.kit.patience import Patience
+
+T = TypeVar("T")
+Open = Callable[[int, bytes], Market]
+_Call = grpc.aio.StreamStreamCall[engine_pb2.FollowRequest, engine_pb2.FollowResponse]
+
+LEADER_SILENT_S = 5.0
+"""A leader that sends not even a sign of life for so long is called anew."""
+_LOOK_S = 0.2
+_DIVERGED = frozenset(("LOG_FOREIGN", "LOG_BEHIND_CONSUMER", "HASH_MISMATCH", "JOURNAL_DIVERGED"))
+
+_log = get_logger("engine.follower")
+
+
+class Follower:
+    """Follows one market until it is stopped. For one event loop."""
+
+    def __init__(
+        self,
+        market: int,
+        folder: Folder,
+        roll: Roll,
+        instance: str,
+        *,
+        open_market: Open,
+        peer: Callable[[str], grpc.aio.Channel],
+        snapshot_commands: int,
+    ) -> None:
+        """`open_market` gets an epoch and the id that a log would begin with, and blocks.
+
+        `peer` gives a channel to another engine by its address.
+        """
+        self._number = market
+        self._folder = folder
+        self._roll = roll
+        self._instance = instance
+        self._open_market = open_market
+        self._peer = peer
+        self._snapshot_commands = snapshot_commands
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"standby-{market}")
+        self._patience = Patience(_log, "standby", market)
+        self._opened: _Opened | None = None
+        self.leader = ""
+        """Where the leader was called last; empty when nobody leads."""
+
+    async def run(self) -> None:
+        """Follows whoever leads, until cancelled. Raises JournalError when that cannot go on."""
+        while True:
+            try:
+                leading = await self._roll.leading()
+                self.leader = leading.address if leading is not None else ""
+                if leading is not None and leading.holder != self._instance:
+                    await self._follow(leading)
+                cause = ""
+            except grpc.aio.AioRpcError as error:
+                cause = f"{error.code().name}: {error.details()}"
+            except DISCONNECTED as error:
+                cause = f"away: {error!r}"
+            await asyncio.sleep(self._patience.failed(cause) if cause else _LOOK_S)
+
+    async def take_over(self, epoch: int) -> Market | None:
+        """The market that was followed, to be led from here on; None when none was.
+
+        `run` has ended. The folder is locked if there is one.
+        """
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return None
+        opened.keeping.cancel()
+        await opened.snapshots.close(take_last=False)
+        await self._blocking(opened.market.begin_epoch, epoch)
+        return opened.market
+
+    async def close(self) -> None:
+        """Leaves a snapshot and closes the journal, if one was followed into; `run` has ended."""
+        await self._let_go(take_last=True)
+        await asyncio.to_thread(self._executor.shutdown)
+
+    async def _follow(self, leading: Leading) -> None:
+        """Follows this leader until its stream ends. Raises AioRpcError, JournalError."""
+        if leading.journal in {None, self._roll.journal} or leading.log_id is None:
+            await self._let_go()  # it needs this folder, or is not ready yet
+            return
+        if self._opened is not None and self._opened.epoch != leading.epoch:
+            await self._let_go()
+        channel = self._peer(leading.address)
+        try:
+            while True:
+                if self._opened is None:
+                    self._opened = await self._open(leading.epoch, leading.log_id)
+                if self._opened is None:
+                    return
+                try:
+                    await self._stream(channel, self._opened)
+                except grpc.aio.AioRpcError as error:
+                    if from_rpc(error).reason not in _DIVERGED:
+                        raise
+                    await self._set_aside(self._opened, error)
+                else:
+                    return
+        finally:
+            await channel.close()
+
+    async def _open(self, epoch: int, log_id: bytes) -> _Opened | None:
+        try:
+            self._folder.lock()
+        except FolderLocked:  # by another standby, which follows into it
+            return None
+        try:
+            market = await self._blocking(self._open_market, epoch, log_id)
+        except BaseException:
+            self._folder.unlock()
+            raise
+        begin = market.begin_snapshot
+        keeper = SnapshotKeeper(market, self._snapshot_commands, lambda: self._blocking(begin))
+        _log.info("standing_by", market=self._number, epoch=epoch)
+        return _Opened(market, epoch, keeper)
+
+    async def _let_go(self, *, take_last: bool = False) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.keeping.cancel()
+            await opened.snapshots.close(take_last=take_last)
+            await self._blocking(opened.market.close)
+            self._folder.unlock()
+
+    async def _set_aside(self, opened: _Opened, error: grpc.aio.AioRpcError) -> None:
+        """Takes the newest segments out of the log: what they end with is not the leader's."""
+        held = await self._blocking(opened.market.log_end)
+        await self._let_go()
+        if held.time_ns == 0:
+            raise JournalError("JOURNAL_FOREIGN", f"refused though it is empty: {error.details()}")
+        numbers = await self._blocking(self._folder.numbers)
+        if from_rpc(error).reason != "LOG_FOREIGN":
+            numbers = numbers[-2:]  # the one that was begun to follow, which is empty, and another
+        for number in reversed(numbers):
+            await self._blocking(self._folder.set_aside, number)
+            _log.warning(
+                "segment_set_aside",
+                market=self._number,
+                file=self._folder.file_name(number),
+                cause=error.details() or "",
+            )
+
+    async def _stream(self, channel: grpc.aio.Channel, opened: _Opened) -> None:
+        end = await self._blocking(opened.market.log_end)
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
+        call = stub.Follow()
+        try:
+            await _write(call, self._hello(end))
+            while True:
+                async with asyncio.timeout(LEADER_SILENT_S):
+                    sent = await call.read()
+                if not isinstance(sent, engine_pb2.FollowResponse):
+                    return
+                await self._take(opened, sent, call)
+        finally:
+            call.cancel()
+
+    def _hello(self, end: LogEnd) -> engine_pb2.FollowRequest:
+        return engine_pb2.FollowRequest(
+            hello=engine_pb2.FollowHello(
+                market=self._number,
+                journal=self._roll.journal,
+                instance=self._instance,
+                last_number=end.last_batch,
+                last_digest=end.last_digest,
+                time_unix_ns=end.time_ns,
+                position=trading_pb2.LogPosition(
+                    log_id=end.position.log_id.hex(),
+                    sequence=end.position.sequence,
+                    running_hash=end.position.running_hash,
+                ),
+            )
+        )
+
+    async def _take(self, opened: _Opened, sent: engine_pb2.FollowResponse, call: _Call) -> None:
+        market = opened.market
+        taken = await self._blocking(_store, market, sent.frames)
+        if sent.place:
+            await _write(call, engine_pb2.FollowRequest(synced=sent.place))
+        position, unsaved_commands = await self._blocking(_finish, market, taken)
+        opened.snapshots.note(unsaved_commands)
+        self._patience.worked()
+        if sent.place:
+            opened.positions.append((sent.place, position))
+        self._compare(opened, sent)
+
+    def _compare(self, opened: _Opened, sent: engine_pb2.FollowResponse) -> None:
+        """Refuses to go on when our engine made other events of the same commands."""
+        positions = opened.positions
+        while positions and positions[0][0] < sent.matched_place:
+            positions.popleft()
+        if positions and positions[0][0] == sent.matched_place:
+            ours, theirs = positions[0][1], sent.matched
+            if (ours.sequence, ours.running_hash) != (theirs.sequence, theirs.running_hash):
+                raise JournalError(
+                    "REPLAY_DIVERGED",
+                    f"the leader's events end at {theirs.sequence} with hash "
+                    f"{theirs.running_hash:016x}, of the same commands ours end at "
+                    f"{ours.sequence} with {ours.running_hash:016x}",
+                )
+
+    async def _blocking(self, work: Callable[..., T], *arguments: object) -> T:
+        # What has begun is waited for even when the caller is cancelled: a batch is taken whole.
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._executor, work, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                await running
+            raise
+
+
+class _Opened:
+    """The market while it is followed."""
+
+    def __init__(self, market: Market, epoch: int, snapshots: SnapshotKeeper) -> None:
+        self.market = market
+        self.epoch = epoch
+        self.snapshots = snapshots
+        self.keeping = asyncio.create_task(snapshots.keep())
+        self.positions: deque[tuple[int, Position]] = deque()
+        """Where our events ended at the places told last."""
+
+
+async def _write(call: _Call, request: engine_pb2.FollowRequest) -> None:
+    with suppress(asyncio.InvalidStateError):  # it is over: the next read says why
+        await call.write(request)
+
+
+def _store(market: Market, frames: bytes) -> Taken:
+    taken = market.follow(frames)
+    market.store(taken)
+    return taken
+
+
+def _finish(market: Market, taken: Taken) -> tuple[Position, int]:
+    market.finish(taken)
+    status = market.status()
+    return status.position, status.unsaved_commands

@@ -1,0 +1,150 @@
+"""A standby believes its leader's commands, and compares what its own engine makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import grpc
+import pytest
+from engine.v1 import engine_pb2
+from trading.v1 import trading_pb2
+
+from svc.engine.folder import Folder
+from svc.engine.follower import Follower
+from svc.engine.journal_reader import JournalError
+from svc.engine.market import Market
+from svc.engine.roll import Leading, Roll
+from svc.engine.status import LogEnd, Position
+from svc.kit.client import dial
+from tests.engine.lossy import LOG_ID, a_market, flow_batches
+
+NO_LOG = LogEnd(0, b"", 0, Position(b"", 0, 0))
+
+
+@dataclass
+class FakeLeader:
+    """Sends all that its market holds, and then where it says that the events end."""
+
+    market: Market
+    claims: Position
+    synced: list[int] = field(default_factory=list)
+    had: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The one method of the service that it has."""
+        follow = grpc.stream_stream_rpc_method_handler(
+            self.follow,
+            engine_pb2.FollowRequest.FromString,
+            engine_pb2.FollowResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler("engine.v1.EngineService", {"Follow": follow})
+
+    async def follow(
+        self, request_iterator: AsyncIterator[engine_pb2.FollowRequest], context: object
+    ) -> AsyncIterator[engine_pb2.FollowResponse]:
+        hello = (await anext(request_iterator)).hello
+        frames, _ = self.market.commands_from(self.market.place_behind(end_of(hello)), 1 << 20)
+        yield engine_pb2.FollowResponse(frames=frames, place=7)
+        self.synced.append((await anext(request_iterator)).synced)
+        yield engine_pb2.FollowResponse(
+            place=8,
+            matched_place=7,
+            matched=trading_pb2.LogPosition(
+                log_id=self.claims.log_id.hex(),
+                sequence=self.claims.sequence,
+                running_hash=self.claims.running_hash,
+            ),
+        )
+        self.synced.append((await anext(request_iterator)).synced)
+        self.had.set()
+        await asyncio.Event().wait()
+
+
+def end_of(hello: engine_pb2.FollowHello) -> LogEnd:
+    if not hello.last_number:
+        return NO_LOG
+    at = hello.position
+    position = Position(bytes.fromhex(at.log_id), at.sequence, at.running_hash)
+    return LogEnd(hello.last_number, hello.last_digest, hello.time_unix_ns, position)
+
+
+@dataclass
+class LedElsewhere:
+    """A roll on which another journal leads, at this address."""
+
+    address: str
+    journal: str = "cd" * 16
+
+    async def leading(self) -> Leading:
+        return Leading("a", self.address, 1, "ab" * 16, LOG_ID)
+
+
+@pytest.fixture
+async def leader(tmp_path: Path) -> AsyncIterator[tuple[FakeLeader, Follower]]:
+    """A leader with ten batches and a follower with none."""
+    for name in ("leader", "follower"):
+        (tmp_path / name).mkdir()
+    market = a_market(Folder(tmp_path / "leader"))
+    market.submit(list(flow_batches(3, 10)))
+    fake = FakeLeader(market, market.status().position)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((fake.handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    folder = Folder(tmp_path / "follower")
+    follower = Follower(
+        1, folder, cast("Roll", LedElsewhere(f"127.0.0.1:{port}")), "b",
+        open_market=lambda epoch, _: a_market(folder, epoch=epoch), peer=dial,
+        snapshot_commands=1_000_000,
+    )  # fmt: skip
+    yield fake, follower
+    await follower.close()
+    await server.stop(0)
+    market.close()
+
+
+async def test_a_standby_has_what_it_says_and_goes_on_from_there(
+    leader: tuple[FakeLeader, Follower],
+) -> None:
+    fake, follower = leader
+    running = asyncio.create_task(follower.run())
+    await fake.had.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert fake.synced == [7, 8]
+    market = await follower.take_over(5)
+    assert market is not None
+    assert market.log_end() == fake.market.log_end()
+    assert market.status().epoch == 5
+    market.close()
+
+
+async def test_a_standby_whose_engine_makes_other_events_ends(
+    leader: tuple[FakeLeader, Follower],
+) -> None:
+    fake, follower = leader
+    told = fake.claims
+    fake.claims = Position(told.log_id, told.sequence, told.running_hash ^ 1)
+    with pytest.raises(JournalError, match="REPLAY_DIVERGED: the leader's events end at"):
+        await follower.run()
+
+
+async def test_a_standby_that_is_cut_off_calls_again_and_goes_on(
+    leader: tuple[FakeLeader, Follower], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, follower = leader
+    monkeypatch.setattr("svc.engine.follower.LEADER_SILENT_S", 0.3)
+    running = asyncio.create_task(follower.run())
+    while len(fake.synced) < 6:  # it is silent each time
+        fake.had.clear()
+        await fake.had.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    market = await follower.take_over(2)
+    assert market is not None
+    assert market.log_end() == fake.market.log_end()
+    market.close()
