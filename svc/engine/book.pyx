@@ -45,15 +45,34 @@ cdef extern from "Python.h":
 
 cdef enum:
     FIRST_EVENTS = 256
+    MOST_SPARE_EVENTS = 8192
+    MOST_SPARE = 64
+
+# Memory of batches that nobody looks at any more, for those that come: with the GIL only.
+cdef Event *_spare[MOST_SPARE]
+cdef uint64_t _spare_capacity[MOST_SPARE]
+cdef int _spares = 0
 
 
 cdef class _Events:
     def __cinit__(self):
+        global _spares
+        if _spares > 0:
+            _spares -= 1
+            self.capacity = _spare_capacity[_spares]
+            self.events = _spare[_spares]
+            return
         self.capacity = FIRST_EVENTS
         self.events = <Event *>slab_grow(NULL, 0, FIRST_EVENTS * sizeof(Event))
 
     def __dealloc__(self):
-        slab_free(self.events, self.capacity * sizeof(Event))
+        global _spares
+        if _spares == MOST_SPARE or self.capacity > MOST_SPARE_EVENTS:
+            slab_free(self.events, self.capacity * sizeof(Event))
+            return
+        _spare[_spares] = self.events
+        _spare_capacity[_spares] = self.capacity
+        _spares += 1
 
     def __getbuffer__(self, Py_buffer *view, int flags):
         PyBuffer_FillInfo(view, self, self.events, self.count * sizeof(Event), 1, flags)

@@ -55,14 +55,17 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """The events of one batch, `records` back to back. Number 0: time alone made them."""
+    """The events of one batch, `records` back to back. Number 0: time alone made them.
+
+    Many records stay in the engine's memory, which is not written again while they are held.
+    """
 
     batch_number: int
     time_ns: int
     first_sequence: int
     previous_hash: int
     running_hash: int
-    records: bytes
+    records: bytes | memoryview
 
     @property
     def count(self) -> int:

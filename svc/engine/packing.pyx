@@ -303,11 +303,14 @@ cdef Job *_new_jobs(Py_ssize_t count) except NULL:
 
 
 cdef int _fill_job(
-    Job *job, int type, bytes records, uint64_t batch_number, int64_t time_ns
+    Job *job, int type, records, uint64_t batch_number, int64_t time_ns
 ) except -1:
     # The records stay where they are: whoever asks for the frames holds them.
-    job.records = PyBytes_AS_STRING(records)
-    job.length = len(records)
+    cdef Py_buffer view
+    PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
+    job.records = view.buf
+    job.length = view.len
+    PyBuffer_Release(&view)
     job.head.type = type
     job.head.count = job.length // RECORD_BYTES
     job.head.batch_number = batch_number

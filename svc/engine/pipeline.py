@@ -19,6 +19,9 @@ from svc.engine.journal import Batch, EventBatch, Journal, Stamped
 from svc.engine.records import SEMANTIC_VERSION
 
 _MOST_BEGUN = 128
+_LEFT_BYTES = 64 << 10
+"""Events of more are left where the engine wrote them; fewer would hold more memory than they take,
+and are copied at once."""
 
 
 @dataclass(slots=True)
@@ -138,7 +141,9 @@ class Pipeline:
         engine, batch = self.engine, stamped.batch
         assert engine.semantic_version == SEMANTIC_VERSION, "nothing is begun behind a version"
         first, before = engine.sequence + 1, engine.running_hash
-        records = bytes(engine.apply(batch.commands, stamped.time_ns))
+        records: bytes | memoryview = engine.apply(batch.commands, stamped.time_ns)
+        if len(records) < _LEFT_BYTES:
+            records = bytes(records)
         return EventBatch(
             batch.number, stamped.time_ns, first, before, engine.running_hash, records
         )
