@@ -50,6 +50,8 @@ cpdef check(Terms terms, condition, int64_t now_unix_ns):
         _check_price("price", terms.price_ticks, terms.instrument, condition)
     if terms.stop_ticks:
         _check_price("stop_price", terms.stop_ticks, terms.instrument, condition)
+    if terms.activation_ticks:
+        _check_price("activation_price", terms.activation_ticks, terms.instrument, condition)
     if terms.expires_at_unix_ns and terms.expires_at_unix_ns <= now_unix_ns:
         raise invalid(
             "EXPIRES_AT_NOT_IN_FUTURE",

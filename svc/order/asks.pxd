@@ -24,6 +24,8 @@ cdef class Terms:
     cdef readonly bint post_only
     cdef readonly bint reduce_only
     cdef readonly int64_t stop_ticks  # price whose trade triggers a stop order; 0: it is none
+    cdef readonly int64_t trail  # distance of a trailing stop: above 0 ticks, below 0 basis points
+    cdef readonly int64_t activation_ticks  # price that wakes a trailing stop; 0: it is awake
     cdef readonly int64_t display_lots  # visible part of an iceberg; 0: all of it
     cdef readonly bint by_amount  # a market buy of which the amount is all that was asked for
 

@@ -31,6 +31,8 @@ class Terms:
         stop_ticks: int = 0,
         display_lots: int = 0,
         by_amount: bool = False,
+        trail: int = 0,
+        activation_ticks: int = 0,
     ) -> None: ...
     @property
     def instrument(self) -> Instrument: ...
@@ -62,6 +64,10 @@ class Terms:
     def display_lots(self) -> int: ...
     @property
     def by_amount(self) -> bool: ...
+    @property
+    def trail(self) -> int: ...
+    @property
+    def activation_ticks(self) -> int: ...
 
 class Caller:
     def __init__(

@@ -31,7 +31,7 @@ cdef class Terms:
         self, *, instrument, int side, int type, int time_in_force, int self_trade_mode,
         int64_t price_ticks, int64_t lots, quote_units, int64_t expires_at_unix_ns, int leverage,
         bint post_only, bint reduce_only, int64_t stop_ticks=0,
-        int64_t display_lots=0, bint by_amount=False,
+        int64_t display_lots=0, bint by_amount=False, int64_t trail=0, int64_t activation_ticks=0,
     ):
         """Raises OverflowError for a number that is no int64."""
         self.instrument = instrument
@@ -49,6 +49,8 @@ cdef class Terms:
         self.stop_ticks = stop_ticks
         self.display_lots = display_lots
         self.by_amount = by_amount
+        self.trail = trail
+        self.activation_ticks = activation_ticks
 
 
 cdef class Key:

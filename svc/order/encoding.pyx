@@ -198,11 +198,13 @@ cdef class CommandBatch:
         if not terms.price_ticks:
             out = put_number(out, 13, <uint64_t>create.cap_ticks)
         out = put_number(out, 14, <uint64_t>terms.stop_ticks)
+        out = put_number(out, 15, <uint64_t>terms.trail)
         out = put_number(out, 16, <uint64_t>terms.lots)
         out = put_number(out, 17, <uint64_t>terms.display_lots)
         out = put_number(out, 18, <uint64_t>create.budget_tick_lots)
         if terms.price_ticks:
             out = put_number(out, 19, <uint64_t>terms.expires_at_unix_ns)
+        out = put_number(out, 21, <uint64_t>terms.activation_ticks)
         self._add(NEW_ORDER, order, out - order)
         self.orders += 1
 

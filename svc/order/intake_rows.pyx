@@ -52,6 +52,8 @@ cdef tuple _order_row(Create create):
         create.trace_id or None,
         terms.stop_ticks or None,
         terms.display_lots or None,
+        terms.trail or None,
+        terms.activation_ticks or None,
     )
 
 

@@ -36,14 +36,17 @@ WITH asked AS (
     SELECT * FROM unnest($2::order_rows)
 ), inserted AS (
     INSERT INTO orders (id, version, market, account_id, user_id, instrument_id, side, type,
-        time_in_force, status, price, stop_price, quantity, display_qty, filled_qty,
-        remaining_qty, price_ticks, cap_ticks, lots, filled_lots, remaining_lots, filled_tick_lots,
-        budget_tick_lots, quote_units, maker_fee_ppm, taker_fee_ppm, leverage, self_trade_mode,
-        post_only, reduce_only, client_order_id, idempotency_key, source, fee_currency, reason,
-        expires_at, created_at, updated_at, events, sequence)
+        time_in_force, status, price, stop_price, trail_offset, trail_bps, activation_price,
+        quantity, display_qty, filled_qty, remaining_qty, price_ticks, cap_ticks, lots,
+        filled_lots, remaining_lots, filled_tick_lots, budget_tick_lots, quote_units,
+        maker_fee_ppm, taker_fee_ppm, leverage, self_trade_mode, post_only, reduce_only,
+        client_order_id, idempotency_key, source, fee_currency, reason, expires_at, created_at,
+        updated_at, events, sequence)
     SELECT a.id, 1, i.market, a.account_id, a.user_id, a.instrument_id, side_of(a.side),
         type_of(a.type), time_in_force_of(a.time_in_force), status_of(a.status),
         nullif(a.price_ticks, 0) * i.tick_size, a.stop_ticks * i.tick_size,
+        CASE WHEN a.trail > 0 THEN a.trail * i.tick_size END,
+        CASE WHEN a.trail < 0 THEN -a.trail END, a.activation_ticks * i.tick_size,
         CASE WHEN a.type <> 2 OR a.budget_tick_lots = 0 THEN a.lots * i.lot_size END,
         a.display_lots * i.lot_size, 0, a.lots * i.lot_size,
         a.price_ticks, a.cap_ticks, a.lots, 0, a.lots, 0, a.budget_tick_lots,

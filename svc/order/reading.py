@@ -29,6 +29,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9._:/-]{0,64}")
 _LONGEST_SYMBOL, _LONGEST_DECIMAL, _LONGEST_KEY = 32, 40, 128
 _LAST_SIDE, _LAST_TYPE, _LAST_TIME_IN_FORCE, _LAST_MODE = 2, 4, 5, 5
 _HIGHEST_LEVERAGE = 100
+_HIGHEST_TRAIL_BPS = 9_999
 
 
 def caller_of(principal: Principal, trace_id: str, deadline_s: float | None) -> Caller:
@@ -158,6 +159,9 @@ def _plainly_valid(request: order_pb2.CreateOrderRequest) -> bool:
         and len(request.stop_price) <= _LONGEST_DECIMAL
         and len(request.quote_amount) <= _LONGEST_DECIMAL
         and len(request.display_quantity) <= _LONGEST_DECIMAL
+        and len(request.trail_offset) <= _LONGEST_DECIMAL
+        and len(request.activation_price) <= _LONGEST_DECIMAL
+        and request.trail_bps <= _HIGHEST_TRAIL_BPS
         and len(request.idempotency_key) <= _LONGEST_KEY
         and request.leverage <= _HIGHEST_LEVERAGE
         and _CLIENT_ID.fullmatch(request.client_order_id) is not None

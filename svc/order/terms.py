@@ -91,6 +91,18 @@ class OrderRequest(Protocol):
         """Decimal; empty: none."""
 
     @property
+    def trail_offset(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
+    def trail_bps(self) -> int:
+        """0: none."""
+
+    @property
+    def activation_price(self) -> str:
+        """Decimal; empty: none."""
+
+    @property
     def leverage(self) -> int:
         """0 and 1 are the same."""
 
@@ -147,6 +159,7 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
     _leverage(request.leverage, instrument)
     price_ticks, stop_ticks = _price(request, instrument), _stop(request, instrument)
     lots, quote_units = _size(request, instrument, time_in_force)
+    trail = _trail(request, instrument)
     terms = Terms(
         instrument=instrument,
         side=request.side,
@@ -161,6 +174,8 @@ def read(request: OrderRequest, instrument: Instrument, expires_at_unix_ns: int)
         post_only=request.post_only,
         reduce_only=request.reduce_only,
         stop_ticks=stop_ticks,
+        trail=trail,
+        activation_ticks=_activation(request, instrument, stop_ticks, trail),
         display_lots=_display(request, instrument, time_in_force, lots),
         by_amount=quote_units != 0 and time_in_force != _FOK_BUDGET,
     )
@@ -290,6 +305,47 @@ def _stop(request: OrderRequest, instrument: Instrument) -> int:
         message = "A stop order needs the stop_price that triggers it."
         raise required("STOP_PRICE_REQUIRED", "stop_price", message)
     return decimal_fields.price_ticks("stop_price", stop_price, instrument)
+
+
+def _trail(request: OrderRequest, instrument: Instrument) -> int:
+    """The distance of a trailing stop: above 0 ticks, below 0 basis points, 0 none."""
+    offset, bps = request.trail_offset, request.trail_bps
+    if not (offset or bps):
+        return 0
+    field, value = ("trail_offset", offset) if offset else ("trail_bps", str(bps))
+    if request.type not in _STOPS:
+        raise not_allowed("TRAIL_NOT_ALLOWED", field, value, "stop orders")
+    if offset and bps:
+        rule = "one of trail_offset and trail_bps"
+        message = f"A trailing stop has {rule}; got {offset!r} and {bps}."
+        raise invalid("TRAIL_OFFSET_OR_BPS", message, field="trail_bps", value=str(bps), rule=rule)
+    return decimal_fields.price_ticks("trail_offset", offset, instrument) if offset else -bps
+
+
+def _activation(request: OrderRequest, instrument: Instrument, stop_ticks: int, trail: int) -> int:
+    price = request.activation_price
+    if not price:
+        return 0
+    if not trail:
+        raise not_allowed(
+            "ACTIVATION_PRICE_NOT_ALLOWED", "activation_price", price, "trailing stops"
+        )
+    ticks = decimal_fields.price_ticks("activation_price", price, instrument)
+    buy = request.side == _BUY
+    if ticks < stop_ticks if buy else ticks > stop_ticks:
+        return ticks
+    where, nearest = ("below", "nearestBelow") if buy else ("above", "nearestAbove")
+    right_ticks = stop_ticks - 1 if buy else stop_ticks + 1
+    right = {nearest: decimals.format_steps(right_ticks, instrument.tick)} if right_ticks else {}
+    rule = f"{where} the stop_price {decimals.format_steps(stop_ticks, instrument.tick)}"
+    raise invalid(
+        "ACTIVATION_PRICE_OUT_OF_RANGE",
+        f"Field activation_price of a {Side(request.side).name} must be {rule}; got {price!r}.",
+        field="activation_price",
+        value=price,
+        rule=rule,
+        **right,
+    )
 
 
 def _display(request: OrderRequest, instrument: Instrument, time_in_force: int, lots: int) -> int:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh.edge_routes import Method, read_methods
 from mesh.installation import DESCRIPTOR_SET
 from mesh.tokens import AUDIENCE, ISSUER
-from tests.bad_requests import BAD_REQUESTS, BadRequest
+from tests.bad_bodies import BadRequest
+from tests.bad_requests import BAD_REQUESTS
 from tests.e2e.conftest import Exchange, error_of
 
 METHODS = read_methods(DESCRIPTOR_SET)

@@ -54,6 +54,18 @@ def trade(seller: httpx.Client, buyer: httpx.Client, price: str) -> None:
     until(seller, sold, "FILLED")
 
 
+def test_a_trailing_stop_follows_the_trades(http: httpx.Client, other: httpx.Client) -> None:
+    trade(other, http, "60000")
+    body = {"stopPrice": "59000", "trailOffset": "100", "activationPrice": "60200"}
+    stop = place(http, "SELL", type="STOP_MARKET", **body)
+    waiting = until(http, stop, "ACCEPTED")
+    assert {name: waiting[name] for name in body} == body
+    place(other, "BUY", price="60050")
+    for price in ("60200", "60100"):
+        trade(other, http, price)
+    assert until(http, stop, "FILLED")["averagePrice"] == "60050"
+
+
 def test_a_market_buy_by_amount_spends_it(http: httpx.Client, other: httpx.Client) -> None:
     trade(other, http, "60000")
     sold = place(other, "SELL", price="60000")

@@ -73,4 +73,6 @@ def add_new_order(batch: records_pb2.CommandBatch, create: Create) -> None:
     order.reduce_only = terms.reduce_only
     order.trigger_ticks = terms.stop_ticks
     order.display_lots = terms.display_lots
+    order.trail_ticks = terms.trail
+    order.activation_ticks = terms.activation_ticks
     order.budget_tick_lots = create.budget_tick_lots

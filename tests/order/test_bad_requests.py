@@ -7,7 +7,8 @@ from google.protobuf import json_format
 from order.v1 import order_pb2
 
 from svc.kit.errors import DomainError
-from tests.bad_requests import BAD_REQUESTS, BadRequest
+from tests.bad_bodies import BadRequest
+from tests.bad_requests import BAD_REQUESTS
 from tests.order.exchange import Exchange, limit, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -53,6 +53,8 @@ def any_create(draw: st.DrawFn) -> Create:
         stop_ticks=draw(NOT_NEGATIVE),
         display_lots=draw(NOT_NEGATIVE),
         by_amount=draw(st.booleans()),
+        trail=draw(st.one_of(st.just(0), st.integers(-9_999, MOST))),
+        activation_ticks=draw(NOT_NEGATIVE),
     )
     caller = Caller(draw(POSITIVE), draw(POSITIVE), "api", "trace", None)
     create = Create(caller, terms, "", None)

@@ -66,6 +66,8 @@ def plain_order_row(create: Create) -> dict[str, object]:
         "trace_id": create.trace_id or None,
         "stop_ticks": terms.stop_ticks or None,
         "display_lots": terms.display_lots or None,
+        "trail": terms.trail or None,
+        "activation_ticks": terms.activation_ticks or None,
     }
 
 

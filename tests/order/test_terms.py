@@ -20,7 +20,8 @@ from svc.order import admission, terms
 from svc.order.asks import Terms
 from svc.order.instrument import Instrument, MarketState
 from svc.order.terms import OrderType, SelfTradeMode, Side, TimeInForce
-from tests.bad_requests import BAD_REQUESTS, BadRequest
+from tests.bad_bodies import BadRequest
+from tests.bad_requests import BAD_REQUESTS
 from tests.order.instruments import BTC_PERPETUAL, BTC_USDT, open_market
 
 NOW_NS = 1_767_225_600_000_000_000
@@ -168,6 +169,17 @@ def test_a_stop_market_order_goes_as_far_from_its_trigger_as_the_engine_lets_it(
     assert admission.notional_units(found, cap, reference) == units
 
 
+def test_a_trailing_stop_has_a_distance_in_ticks_or_basis_points_and_may_sleep() -> None:
+    by_offset = read(stop(trail_offset="100.5"))
+    assert (by_offset.trail, by_offset.activation_ticks) == (10_050, 0)
+    by_bps = read(stop(trail_bps=50, activation_price="61000"))
+    assert (by_bps.trail, by_bps.activation_ticks) == (-50, 6_100_000)
+    sell = read(stop(side=Side.SELL, stop_price="60000", trail_bps=1, activation_price="60000.01"))
+    assert sell.activation_ticks == 6_000_001
+    assert admission.cap_ticks(by_bps, 0) == 6_510_000  # from the first trigger
+    assert admission.cap_ticks(sell, 0) == 5_700_000
+
+
 def test_a_stop_below_the_smallest_notional_at_its_trigger_is_refused() -> None:
     with pytest.raises(DomainError) as refused:
         admission.cap_ticks(read(stop(quantity="0.00008")), 7_000_000)
@@ -181,6 +193,10 @@ def test_a_trigger_lies_within_the_market_s_prices() -> None:
     assert refused.value.reason == "PRICE_OUT_OF_RANGE"
     assert refused.value.metadata["field"] == "stop_price"
     assert refused.value.metadata["nearestBelow"] == "61999.99"
+    asleep = stop(stop_price="61000", trail_bps=5, activation_price="0.99")
+    with pytest.raises(DomainError) as refused:
+        admission.check(read(asleep), condition, NOW_NS)
+    assert refused.value.metadata["field"] == "activation_price"
 
 
 @given(lots=st.integers(1, 10**8), display_lots=st.integers(1, 10**8))

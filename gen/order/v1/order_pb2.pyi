@@ -15,7 +15,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateOrderRequest(_message.Message):
-    __slots__ = ("symbol", "side", "type", "time_in_force", "quantity", "price", "stop_price", "quote_amount", "display_quantity", "client_order_id", "idempotency_key", "leverage", "post_only", "reduce_only", "expires_at", "self_trade_mode")
+    __slots__ = ("symbol", "side", "type", "time_in_force", "quantity", "price", "stop_price", "quote_amount", "display_quantity", "client_order_id", "idempotency_key", "leverage", "post_only", "reduce_only", "expires_at", "self_trade_mode", "trail_offset", "trail_bps", "activation_price")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,9 @@ class CreateOrderRequest(_message.Message):
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     SELF_TRADE_MODE_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_BPS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_PRICE_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     side: _trading_pb2.Side.Value
     type: _trading_pb2.OrderType.Value
@@ -48,7 +51,10 @@ class CreateOrderRequest(_message.Message):
     reduce_only: bool
     expires_at: _timestamp_pb2.Timestamp
     self_trade_mode: _trading_pb2.SelfTradeMode.Value
-    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quote_amount: _Optional[str] = ..., display_quantity: _Optional[str] = ..., client_order_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ...) -> None: ...
+    trail_offset: str
+    trail_bps: int
+    activation_price: str
+    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quote_amount: _Optional[str] = ..., display_quantity: _Optional[str] = ..., client_order_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., self_trade_mode: _Optional[_Union[_trading_pb2.SelfTradeMode.Value, str]] = ..., trail_offset: _Optional[str] = ..., trail_bps: _Optional[int] = ..., activation_price: _Optional[str] = ...) -> None: ...
 
 class CreateOrderResponse(_message.Message):
     __slots__ = ("order_id", "status", "message")
@@ -140,7 +146,7 @@ class StreamOrdersResponse(_message.Message):
     def __init__(self, result: _Optional[_Union[OrderItemResult, _Mapping]] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "type", "time_in_force", "price", "stop_price", "quantity", "filled_quantity", "remaining_quantity", "average_price", "status", "reason", "leverage", "post_only", "reduce_only", "expires_at", "created_at", "updated_at", "version", "fee_currency", "sequence", "source", "triggered_at", "display_quantity", "quote_amount")
+    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "type", "time_in_force", "price", "stop_price", "quantity", "filled_quantity", "remaining_quantity", "average_price", "status", "reason", "leverage", "post_only", "reduce_only", "expires_at", "created_at", "updated_at", "version", "fee_currency", "sequence", "source", "triggered_at", "display_quantity", "quote_amount", "trail_offset", "trail_bps", "activation_price")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +175,9 @@ class Order(_message.Message):
     TRIGGERED_AT_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     QUOTE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TRAIL_BPS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_PRICE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     client_order_id: str
     account_id: str
@@ -197,7 +206,10 @@ class Order(_message.Message):
     triggered_at: _timestamp_pb2.Timestamp
     display_quantity: str
     quote_amount: str
-    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., remaining_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., reason: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., fee_currency: _Optional[str] = ..., sequence: _Optional[int] = ..., source: _Optional[str] = ..., triggered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., display_quantity: _Optional[str] = ..., quote_amount: _Optional[str] = ...) -> None: ...
+    trail_offset: str
+    trail_bps: int
+    activation_price: str
+    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., remaining_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., reason: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., fee_currency: _Optional[str] = ..., sequence: _Optional[int] = ..., source: _Optional[str] = ..., triggered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., display_quantity: _Optional[str] = ..., quote_amount: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_bps: _Optional[int] = ..., activation_price: _Optional[str] = ...) -> None: ...
 
 class GetOrderRequest(_message.Message):
     __slots__ = ("order_id",)
