@@ -113,16 +113,29 @@ cpdef notional_units(Terms terms, cap, reference):
 
 
 def _check_state(Terms terms, state):
+    """What docs/matching.md says of states; a test compares it with the engine's own rules."""
     if state in _NOTHING_NEW:
         reason, is_so = _NOTHING_NEW[state]
         raise _refused(reason, terms.instrument, state, f"{is_so}.")
     if state == MarketState.POST_ONLY and not terms.post_only:
         raise _refused("MARKET_POST_ONLY", terms.instrument, state, "takes post-only orders only.")
-    if terms.type not in (OrderType.LIMIT, OrderType.STOP_LIMIT):
-        raise _refused(f"MARKET_{state.name}", terms.instrument, state, "takes limit orders only.")
-    if state == MarketState.AUCTION and terms.time_in_force not in _RESTING:
-        message = "is in an auction: orders must rest (GTC, GTD)."
+    if state == MarketState.LIMIT_ONLY and terms.type != OrderType.LIMIT:
+        raise _refused("MARKET_LIMIT_ONLY", terms.instrument, state, "takes limit orders only.")
+    if state == MarketState.AUCTION and not _is_collected(terms):
+        message = (
+            "is in an auction, which takes limit orders that are GTC or GTD and not post-only, "
+            "market orders that are IOC and by quantity, and stops."
+        )
         raise _refused("MARKET_AUCTION", terms.instrument, state, message)
+
+
+def _is_collected(Terms terms):
+    """Whether an auction takes it: what can stand there until the uncross, and stops."""
+    if terms.type == OrderType.LIMIT:
+        return terms.time_in_force in _RESTING and not terms.post_only
+    if terms.type == OrderType.MARKET:
+        return terms.time_in_force == TimeInForce.IOC and not terms.by_amount
+    return True
 
 
 def _refused(reason, instrument, state, text):

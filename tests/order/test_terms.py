@@ -286,7 +286,8 @@ def test_a_budget_and_its_fee_never_exceed_the_amount_held(
         (MarketState.DELISTED, request(), "MARKET_DELISTED"),
         (MarketState.POST_ONLY, request(), "MARKET_POST_ONLY"),
         (MarketState.LIMIT_ONLY, market(), "MARKET_LIMIT_ONLY"),
-        (MarketState.AUCTION, market(), "MARKET_AUCTION"),
+        (MarketState.AUCTION, market(time_in_force=TimeInForce.FOK), "MARKET_AUCTION"),
+        (MarketState.AUCTION, request(post_only=True), "MARKET_AUCTION"),
         (MarketState.AUCTION, request(time_in_force=TimeInForce.IOC), "MARKET_AUCTION"),
     ],
 )
