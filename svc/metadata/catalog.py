@@ -56,6 +56,10 @@ class Terms:
     reference_price: str
     maker_fee_ppm: int
     taker_fee_ppm: int
+    band_bps: int = 0
+    """How far from the last trade another may print; 0: no band."""
+    band_auction: bool = False
+    """Whether a trade that would leave the band opens an auction; else it halts the market."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class _InstrumentRow(_Row):
     reference_price: _DecimalText = ""
     maker_fee_ppm: int
     taker_fee_ppm: int
+    band_bps: int = 0
+    band_auction: bool = False
     state: State = Field(default=State.TRADING, strict=False)
 
     def value(self) -> Definition:

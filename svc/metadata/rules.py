@@ -42,6 +42,7 @@ MAX_STEP_DECIMALS = 18  # orders and trades are stored as NUMERIC(38,18)
 MAX_AMOUNT_UNITS = 10**36  # of one order; leaves two digits of NUMERIC(38,0) for balances
 MAX_PERPETUAL_LEVERAGE = 100
 MAX_COLLAR_BPS = 9_999  # at 10,000 the floor of a market sell would be no price
+MAX_BAND_BPS = 9_999
 MAX_FEE_PPM = 100_000
 MIN_PRICE_ROOM = 10  # the highest price is at least so many times the reference
 
@@ -216,6 +217,11 @@ def _plain_terms(subject: _Subject, new: Definition) -> Iterator[Problem]:
     high = MAX_PERPETUAL_LEVERAGE if new.kind is Kind.PERPETUAL else 1
     yield from subject.out_of_range("max_leverage", terms.max_leverage, 1, high)
     yield from subject.out_of_range("collar_bps", terms.collar_bps, 1, MAX_COLLAR_BPS)
+    yield from subject.out_of_range("band_bps", terms.band_bps, 0, MAX_BAND_BPS)
+    if terms.band_auction and not terms.band_bps:
+        rule = "an auction follows a trade that would leave the band, and there is no band"
+        right = "set band_bps, or leave band_auction out"
+        yield subject.problem("NO_BAND", "band_auction", "true", rule, right)
     yield from subject.out_of_range("taker_fee_ppm", terms.taker_fee_ppm, 0, MAX_FEE_PPM)
     # A rebate above the taker's fee would pay an account for trading with itself.
     low = -min(max(terms.taker_fee_ppm, 0), MAX_FEE_PPM)

@@ -77,9 +77,9 @@ FROM assets base, assets quote WHERE base.symbol = $5 AND quote.symbol = $6
 _ADD_VERSION = """
 INSERT INTO instrument_versions
     (instrument_id, version, min_notional, max_quantity, max_leverage, collar_bps,
-     reference_price, maker_fee_ppm, taker_fee_ppm)
+     reference_price, maker_fee_ppm, taker_fee_ppm, band_bps, band_auction)
 SELECT $1, 1 + coalesce(max(version), 0), $2::text::numeric, $3::text::numeric, $4, $5,
-       nullif($6, '')::numeric, $7, $8
+       nullif($6, '')::numeric, $7, $8, $9, $10
 FROM instrument_versions WHERE instrument_id = $1
 """
 _ADD_WISH = """
@@ -230,7 +230,7 @@ def _identity(new: Definition) -> tuple[int, str, str, int, str, str, str, str]:
     )
 
 
-def _version(new: Definition) -> tuple[int, str, str, int, int, str, int, int]:
+def _version(new: Definition) -> tuple[int, str, str, int, int, str, int, int, int, bool]:
     terms = new.terms
     return (
         new.id,
@@ -241,6 +241,8 @@ def _version(new: Definition) -> tuple[int, str, str, int, int, str, int, int]:
         terms.reference_price,
         terms.maker_fee_ppm,
         terms.taker_fee_ppm,
+        terms.band_bps,
+        terms.band_auction,
     )
 
 

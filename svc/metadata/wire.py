@@ -57,6 +57,8 @@ def definition_of(message: metadata_pb2.Instrument) -> Definition:
             reference_price=message.reference_price,
             maker_fee_ppm=message.maker_fee_ppm,
             taker_fee_ppm=message.taker_fee_ppm,
+            band_bps=message.band_bps,
+            band_auction=message.band_auction,
         ),
         initial_state=state_of(wished) if wished else State.TRADING,
     )
@@ -86,6 +88,8 @@ def definition_message(definition: Definition) -> metadata_pb2.Instrument:
         reference_price=terms.reference_price,
         maker_fee_ppm=terms.maker_fee_ppm,
         taker_fee_ppm=terms.taker_fee_ppm,
+        band_bps=terms.band_bps,
+        band_auction=terms.band_auction,
         wished_state=definition.initial_state,
     )
 
@@ -169,6 +173,8 @@ def _instrument_command(wish: DefinitionWish, catalog: Catalog) -> order_pb2.Ins
         collar_bps=wish.definition.terms.collar_bps,
         reference_price_ticks=found.reference_price_ticks,
         state=wish.state or "UNSPECIFIED",
+        band_bps=wish.definition.terms.band_bps,
+        band_auction=wish.definition.terms.band_auction,
     )
 
 

@@ -86,6 +86,8 @@ def _read(sent: order_pb2.MarketCommand) -> tuple[CommandKey, records_pb2.Comman
                 max_price_ticks=instrument.max_price_ticks,
                 max_quantity_lots=instrument.max_quantity_lots,
                 collar_bps=instrument.collar_bps,
+                band_bps=instrument.band_bps,
+                band_auction=instrument.band_auction,
                 reference_price_ticks=instrument.reference_price_ticks,
                 state=instrument.state,
             )

@@ -39,6 +39,16 @@ async def test_smallest_decimals_come_back_as_they_went_in(store: Store) -> None
     assert (await store.load()).instruments[SPOT.id].definition == tiny
 
 
+async def test_a_band_is_kept_and_a_change_of_it_is_a_version(store: Store) -> None:
+    banded = replace(SPOT, terms=replace(TERMS, band_bps=300, band_auction=True))
+    await store.put(ASSETS, [SPOT])
+    await store.put(ASSETS, [banded])
+    listed = (await store.load()).instruments[SPOT.id]
+    assert (listed.version, listed.definition.terms) == (2, banded.terms)
+    wishes, _ = await store.unconfirmed(1, 10)
+    assert [(wish.version, wish.definition.terms.band_bps) for wish in wishes] == [(1, 0), (2, 300)]
+
+
 async def test_same_put_again_makes_no_version_and_a_change_makes_one(store: Store) -> None:
     await store.put(ASSETS, [SPOT])
     written = replace(SPOT, tick_size="0.010", initial_state=State.HALTED)

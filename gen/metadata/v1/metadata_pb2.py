@@ -28,7 +28,7 @@ from kit.v1 import options_pb2 as kit_dot_v1_dot_options__pb2
 from trading.v1 import trading_pb2 as trading_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ametadata/v1/metadata.proto\x12\x0bmetadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x14kit/v1/options.proto\x1a\x18trading/v1/trading.proto\"\x9a\x01\n\x05\x41sset\x12\x17\n\x02id\x18\x01 \x01(\rB\x07\xbaH\x04*\x02 \x00R\x02id\x12/\n\x06symbol\x18\x02 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[A-Z0-9]{1,10}$R\x06symbol\x12\x1b\n\x04name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12*\n\x0cledger_scale\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x18R\x0bledgerScale\"\xf0\x07\n\nInstrument\x12\x17\n\x02id\x18\x01 \x01(\rB\x07\xbaH\x04*\x02 \x00R\x02id\x12R\n\x06symbol\x18\x02 \x01(\tB:\xbaH7r5\x18 21^[A-Z0-9]{1,10}-?[A-Z0-9]{1,10}(-[A-Z0-9]{1,8})?$R\x06symbol\x12@\n\x04kind\x18\x03 \x01(\x0e\x32 .trading.v1.InstrumentKind.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x16\n\x06market\x18\x04 \x01(\rR\x06market\x12\x1d\n\nbase_asset\x18\x05 \x01(\tR\tbaseAsset\x12\x1f\n\x0bquote_asset\x18\x06 \x01(\tR\nquoteAsset\x12\x1b\n\ttick_size\x18\x07 \x01(\tR\x08tickSize\x12\x19\n\x08lot_size\x18\x08 \x01(\tR\x07lotSize\x12!\n\x0cmin_notional\x18\t \x01(\tR\x0bminNotional\x12!\n\x0cmax_quantity\x18\n \x01(\tR\x0bmaxQuantity\x12,\n\x0cmax_leverage\x18\x0b \x01(\rB\t\xbaH\x06*\x04\x18\x64(\x01R\x0bmaxLeverage\x12\'\n\ncollar_bps\x18\x0c \x01(\rB\x08\xbaH\x05*\x03\x18\x90NR\tcollarBps\x12\'\n\x0freference_price\x18\r \x01(\tR\x0ereferencePrice\x12\"\n\rmaker_fee_ppm\x18\x0e \x01(\x11R\x0bmakerFeePpm\x12\"\n\rtaker_fee_ppm\x18\x0f \x01(\x11R\x0btakerFeePpm\x12J\n\x0cwished_state\x18\x10 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0bwishedState\x12\x33\n\x05state\x18\x11 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueR\x05state\x12\x18\n\x07version\x18\x12 \x01(\rR\x07version\x12+\n\x12\x62\x61se_units_per_lot\x18\x13 \x01(\tR\x0f\x62\x61seUnitsPerLot\x12\x36\n\x18quote_units_per_tick_lot\x18\x14 \x01(\tR\x14quoteUnitsPerTickLot\x12\"\n\rbase_asset_id\x18\x15 \x01(\rR\x0b\x62\x61seAssetId\x12$\n\x0equote_asset_id\x18\x16 \x01(\rR\x0cquoteAssetId\x12#\n\rstate_version\x18\x17 \x01(\rR\x0cstateVersion\x12&\n\x0fmax_price_ticks\x18\x18 \x01(\x03R\rmaxPriceTicks\"\xdb\x03\n\x06Market\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32 .trading.v1.InstrumentKind.ValueR\x04kind\x12\x1d\n\nbase_asset\x18\x03 \x01(\tR\tbaseAsset\x12\x1f\n\x0bquote_asset\x18\x04 \x01(\tR\nquoteAsset\x12\x1b\n\ttick_size\x18\x05 \x01(\tR\x08tickSize\x12\x19\n\x08lot_size\x18\x06 \x01(\tR\x07lotSize\x12!\n\x0cmin_notional\x18\x07 \x01(\tR\x0bminNotional\x12!\n\x0cmax_quantity\x18\x08 \x01(\tR\x0bmaxQuantity\x12!\n\x0cmax_leverage\x18\t \x01(\rR\x0bmaxLeverage\x12\x35\n\x06status\x18\n \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueR\x06status\x12\"\n\rmaker_fee_bps\x18\x0b \x01(\tR\x0bmakerFeeBps\x12\"\n\rtaker_fee_bps\x18\x0c \x01(\tR\x0btakerFeeBps\x12#\n\rinstrument_id\x18\r \x01(\tR\x0cinstrumentId\"\x14\n\x12ListMarketsRequest\"D\n\x13ListMarketsResponse\x12-\n\x07markets\x18\x01 \x03(\x0b\x32\x13.metadata.v1.MarketR\x07markets\"5\n\x10GetMarketRequest\x12!\n\x06symbol\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06symbol\"@\n\x11GetMarketResponse\x12+\n\x06market\x18\x01 \x01(\x0b\x32\x13.metadata.v1.MarketR\x06market\"\x18\n\x16ListInstrumentsRequest\"\x80\x01\n\x17ListInstrumentsResponse\x12*\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.metadata.v1.AssetR\x06\x61ssets\x12\x39\n\x0binstruments\x18\x02 \x03(\x0b\x32\x17.metadata.v1.InstrumentR\x0binstruments\"\x94\x01\n\x15PutInstrumentsRequest\x12\x35\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.metadata.v1.AssetB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x06\x61ssets\x12\x44\n\x0binstruments\x18\x02 \x03(\x0b\x32\x17.metadata.v1.InstrumentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x0binstruments\"S\n\x16PutInstrumentsResponse\x12\x39\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.metadata.v1.InstrumentR\x0binstruments\"{\n\x15SetMarketStateRequest\x12!\n\x06symbol\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06symbol\x12?\n\x05state\x18\x02 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05state\"2\n\x16SetMarketStateResponse\x12\x18\n\x07version\x18\x01 \x01(\rR\x07version2\xcc\x04\n\x0fMetadataService\x12m\n\x0bListMarkets\x12\x1f.metadata.v1.ListMarketsRequest\x1a .metadata.v1.ListMarketsResponse\"\x1b\xaa\xbb\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/markets\x12p\n\tGetMarket\x12\x1d.metadata.v1.GetMarketRequest\x1a\x1e.metadata.v1.GetMarketResponse\"$\xaa\xbb\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/markets/{symbol}\x12\x89\x01\n\x0fListInstruments\x12#.metadata.v1.ListInstrumentsRequest\x1a$.metadata.v1.ListInstrumentsResponse\"+\xaa\xbb\x18\'\x1a\x05order\x1a\x06wallet\x1a\x04risk\x1a\nmarketdata\x1a\x04mesh\x12\x65\n\x0ePutInstruments\x12\".metadata.v1.PutInstrumentsRequest\x1a#.metadata.v1.PutInstrumentsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x65\n\x0eSetMarketState\x12\".metadata.v1.SetMarketStateRequest\x1a#.metadata.v1.SetMarketStateResponse\"\n\xaa\xbb\x18\x06\x1a\x04meshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ametadata/v1/metadata.proto\x12\x0bmetadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x14kit/v1/options.proto\x1a\x18trading/v1/trading.proto\"\x9a\x01\n\x05\x41sset\x12\x17\n\x02id\x18\x01 \x01(\rB\x07\xbaH\x04*\x02 \x00R\x02id\x12/\n\x06symbol\x18\x02 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[A-Z0-9]{1,10}$R\x06symbol\x12\x1b\n\x04name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12*\n\x0cledger_scale\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x18R\x0bledgerScale\"\xb8\x08\n\nInstrument\x12\x17\n\x02id\x18\x01 \x01(\rB\x07\xbaH\x04*\x02 \x00R\x02id\x12R\n\x06symbol\x18\x02 \x01(\tB:\xbaH7r5\x18 21^[A-Z0-9]{1,10}-?[A-Z0-9]{1,10}(-[A-Z0-9]{1,8})?$R\x06symbol\x12@\n\x04kind\x18\x03 \x01(\x0e\x32 .trading.v1.InstrumentKind.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x16\n\x06market\x18\x04 \x01(\rR\x06market\x12\x1d\n\nbase_asset\x18\x05 \x01(\tR\tbaseAsset\x12\x1f\n\x0bquote_asset\x18\x06 \x01(\tR\nquoteAsset\x12\x1b\n\ttick_size\x18\x07 \x01(\tR\x08tickSize\x12\x19\n\x08lot_size\x18\x08 \x01(\tR\x07lotSize\x12!\n\x0cmin_notional\x18\t \x01(\tR\x0bminNotional\x12!\n\x0cmax_quantity\x18\n \x01(\tR\x0bmaxQuantity\x12,\n\x0cmax_leverage\x18\x0b \x01(\rB\t\xbaH\x06*\x04\x18\x64(\x01R\x0bmaxLeverage\x12\'\n\ncollar_bps\x18\x0c \x01(\rB\x08\xbaH\x05*\x03\x18\x90NR\tcollarBps\x12\'\n\x0freference_price\x18\r \x01(\tR\x0ereferencePrice\x12\"\n\rmaker_fee_ppm\x18\x0e \x01(\x11R\x0bmakerFeePpm\x12\"\n\rtaker_fee_ppm\x18\x0f \x01(\x11R\x0btakerFeePpm\x12J\n\x0cwished_state\x18\x10 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0bwishedState\x12\x33\n\x05state\x18\x11 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueR\x05state\x12\x18\n\x07version\x18\x12 \x01(\rR\x07version\x12+\n\x12\x62\x61se_units_per_lot\x18\x13 \x01(\tR\x0f\x62\x61seUnitsPerLot\x12\x36\n\x18quote_units_per_tick_lot\x18\x14 \x01(\tR\x14quoteUnitsPerTickLot\x12\"\n\rbase_asset_id\x18\x15 \x01(\rR\x0b\x62\x61seAssetId\x12$\n\x0equote_asset_id\x18\x16 \x01(\rR\x0cquoteAssetId\x12#\n\rstate_version\x18\x17 \x01(\rR\x0cstateVersion\x12&\n\x0fmax_price_ticks\x18\x18 \x01(\x03R\rmaxPriceTicks\x12#\n\x08\x62\x61nd_bps\x18\x19 \x01(\rB\x08\xbaH\x05*\x03\x18\x90NR\x07\x62\x61ndBps\x12!\n\x0c\x62\x61nd_auction\x18\x1a \x01(\x08R\x0b\x62\x61ndAuction\"\xdb\x03\n\x06Market\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32 .trading.v1.InstrumentKind.ValueR\x04kind\x12\x1d\n\nbase_asset\x18\x03 \x01(\tR\tbaseAsset\x12\x1f\n\x0bquote_asset\x18\x04 \x01(\tR\nquoteAsset\x12\x1b\n\ttick_size\x18\x05 \x01(\tR\x08tickSize\x12\x19\n\x08lot_size\x18\x06 \x01(\tR\x07lotSize\x12!\n\x0cmin_notional\x18\x07 \x01(\tR\x0bminNotional\x12!\n\x0cmax_quantity\x18\x08 \x01(\tR\x0bmaxQuantity\x12!\n\x0cmax_leverage\x18\t \x01(\rR\x0bmaxLeverage\x12\x35\n\x06status\x18\n \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueR\x06status\x12\"\n\rmaker_fee_bps\x18\x0b \x01(\tR\x0bmakerFeeBps\x12\"\n\rtaker_fee_bps\x18\x0c \x01(\tR\x0btakerFeeBps\x12#\n\rinstrument_id\x18\r \x01(\tR\x0cinstrumentId\"\x14\n\x12ListMarketsRequest\"D\n\x13ListMarketsResponse\x12-\n\x07markets\x18\x01 \x03(\x0b\x32\x13.metadata.v1.MarketR\x07markets\"5\n\x10GetMarketRequest\x12!\n\x06symbol\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06symbol\"@\n\x11GetMarketResponse\x12+\n\x06market\x18\x01 \x01(\x0b\x32\x13.metadata.v1.MarketR\x06market\"\x18\n\x16ListInstrumentsRequest\"\x80\x01\n\x17ListInstrumentsResponse\x12*\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.metadata.v1.AssetR\x06\x61ssets\x12\x39\n\x0binstruments\x18\x02 \x03(\x0b\x32\x17.metadata.v1.InstrumentR\x0binstruments\"\x94\x01\n\x15PutInstrumentsRequest\x12\x35\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.metadata.v1.AssetB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x06\x61ssets\x12\x44\n\x0binstruments\x18\x02 \x03(\x0b\x32\x17.metadata.v1.InstrumentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x0binstruments\"S\n\x16PutInstrumentsResponse\x12\x39\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.metadata.v1.InstrumentR\x0binstruments\"{\n\x15SetMarketStateRequest\x12!\n\x06symbol\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06symbol\x12?\n\x05state\x18\x02 \x01(\x0e\x32\x1d.trading.v1.MarketState.ValueB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05state\"2\n\x16SetMarketStateResponse\x12\x18\n\x07version\x18\x01 \x01(\rR\x07version2\xcc\x04\n\x0fMetadataService\x12m\n\x0bListMarkets\x12\x1f.metadata.v1.ListMarketsRequest\x1a .metadata.v1.ListMarketsResponse\"\x1b\xaa\xbb\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/markets\x12p\n\tGetMarket\x12\x1d.metadata.v1.GetMarketRequest\x1a\x1e.metadata.v1.GetMarketResponse\"$\xaa\xbb\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/markets/{symbol}\x12\x89\x01\n\x0fListInstruments\x12#.metadata.v1.ListInstrumentsRequest\x1a$.metadata.v1.ListInstrumentsResponse\"+\xaa\xbb\x18\'\x1a\x05order\x1a\x06wallet\x1a\x04risk\x1a\nmarketdata\x1a\x04mesh\x12\x65\n\x0ePutInstruments\x12\".metadata.v1.PutInstrumentsRequest\x1a#.metadata.v1.PutInstrumentsResponse\"\n\xaa\xbb\x18\x06\x1a\x04mesh\x12\x65\n\x0eSetMarketState\x12\".metadata.v1.SetMarketStateRequest\x1a#.metadata.v1.SetMarketStateResponse\"\n\xaa\xbb\x18\x06\x1a\x04meshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSTRUMENT'].fields_by_name['collar_bps']._serialized_options = b'\272H\005*\003\030\220N'
   _globals['_INSTRUMENT'].fields_by_name['wished_state']._loaded_options = None
   _globals['_INSTRUMENT'].fields_by_name['wished_state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_INSTRUMENT'].fields_by_name['band_bps']._loaded_options = None
+  _globals['_INSTRUMENT'].fields_by_name['band_bps']._serialized_options = b'\272H\005*\003\030\220N'
   _globals['_GETMARKETREQUEST'].fields_by_name['symbol']._loaded_options = None
   _globals['_GETMARKETREQUEST'].fields_by_name['symbol']._serialized_options = b'\272H\006r\004\020\001\030 '
   _globals['_PUTINSTRUMENTSREQUEST'].fields_by_name['assets']._loaded_options = None
@@ -78,29 +80,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSET']._serialized_start=151
   _globals['_ASSET']._serialized_end=305
   _globals['_INSTRUMENT']._serialized_start=308
-  _globals['_INSTRUMENT']._serialized_end=1316
-  _globals['_MARKET']._serialized_start=1319
-  _globals['_MARKET']._serialized_end=1794
-  _globals['_LISTMARKETSREQUEST']._serialized_start=1796
-  _globals['_LISTMARKETSREQUEST']._serialized_end=1816
-  _globals['_LISTMARKETSRESPONSE']._serialized_start=1818
-  _globals['_LISTMARKETSRESPONSE']._serialized_end=1886
-  _globals['_GETMARKETREQUEST']._serialized_start=1888
-  _globals['_GETMARKETREQUEST']._serialized_end=1941
-  _globals['_GETMARKETRESPONSE']._serialized_start=1943
-  _globals['_GETMARKETRESPONSE']._serialized_end=2007
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=2009
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=2033
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=2036
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=2164
-  _globals['_PUTINSTRUMENTSREQUEST']._serialized_start=2167
-  _globals['_PUTINSTRUMENTSREQUEST']._serialized_end=2315
-  _globals['_PUTINSTRUMENTSRESPONSE']._serialized_start=2317
-  _globals['_PUTINSTRUMENTSRESPONSE']._serialized_end=2400
-  _globals['_SETMARKETSTATEREQUEST']._serialized_start=2402
-  _globals['_SETMARKETSTATEREQUEST']._serialized_end=2525
-  _globals['_SETMARKETSTATERESPONSE']._serialized_start=2527
-  _globals['_SETMARKETSTATERESPONSE']._serialized_end=2577
-  _globals['_METADATASERVICE']._serialized_start=2580
-  _globals['_METADATASERVICE']._serialized_end=3168
+  _globals['_INSTRUMENT']._serialized_end=1388
+  _globals['_MARKET']._serialized_start=1391
+  _globals['_MARKET']._serialized_end=1866
+  _globals['_LISTMARKETSREQUEST']._serialized_start=1868
+  _globals['_LISTMARKETSREQUEST']._serialized_end=1888
+  _globals['_LISTMARKETSRESPONSE']._serialized_start=1890
+  _globals['_LISTMARKETSRESPONSE']._serialized_end=1958
+  _globals['_GETMARKETREQUEST']._serialized_start=1960
+  _globals['_GETMARKETREQUEST']._serialized_end=2013
+  _globals['_GETMARKETRESPONSE']._serialized_start=2015
+  _globals['_GETMARKETRESPONSE']._serialized_end=2079
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=2081
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=2105
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=2108
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=2236
+  _globals['_PUTINSTRUMENTSREQUEST']._serialized_start=2239
+  _globals['_PUTINSTRUMENTSREQUEST']._serialized_end=2387
+  _globals['_PUTINSTRUMENTSRESPONSE']._serialized_start=2389
+  _globals['_PUTINSTRUMENTSRESPONSE']._serialized_end=2472
+  _globals['_SETMARKETSTATEREQUEST']._serialized_start=2474
+  _globals['_SETMARKETSTATEREQUEST']._serialized_end=2597
+  _globals['_SETMARKETSTATERESPONSE']._serialized_start=2599
+  _globals['_SETMARKETSTATERESPONSE']._serialized_end=2649
+  _globals['_METADATASERVICE']._serialized_start=2652
+  _globals['_METADATASERVICE']._serialized_end=3240
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ class Asset(_message.Message):
     def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., name: _Optional[str] = ..., ledger_scale: _Optional[int] = ...) -> None: ...
 
 class Instrument(_message.Message):
-    __slots__ = ("id", "symbol", "kind", "market", "base_asset", "quote_asset", "tick_size", "lot_size", "min_notional", "max_quantity", "max_leverage", "collar_bps", "reference_price", "maker_fee_ppm", "taker_fee_ppm", "wished_state", "state", "version", "base_units_per_lot", "quote_units_per_tick_lot", "base_asset_id", "quote_asset_id", "state_version", "max_price_ticks")
+    __slots__ = ("id", "symbol", "kind", "market", "base_asset", "quote_asset", "tick_size", "lot_size", "min_notional", "max_quantity", "max_leverage", "collar_bps", "reference_price", "maker_fee_ppm", "taker_fee_ppm", "wished_state", "state", "version", "base_units_per_lot", "quote_units_per_tick_lot", "base_asset_id", "quote_asset_id", "state_version", "max_price_ticks", "band_bps", "band_auction")
     ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,8 @@ class Instrument(_message.Message):
     QUOTE_ASSET_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    BAND_BPS_FIELD_NUMBER: _ClassVar[int]
+    BAND_AUCTION_FIELD_NUMBER: _ClassVar[int]
     id: int
     symbol: str
     kind: _trading_pb2.InstrumentKind.Value
@@ -72,7 +74,9 @@ class Instrument(_message.Message):
     quote_asset_id: int
     state_version: int
     max_price_ticks: int
-    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., market: _Optional[int] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., max_leverage: _Optional[int] = ..., collar_bps: _Optional[int] = ..., reference_price: _Optional[str] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., wished_state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., version: _Optional[int] = ..., base_units_per_lot: _Optional[str] = ..., quote_units_per_tick_lot: _Optional[str] = ..., base_asset_id: _Optional[int] = ..., quote_asset_id: _Optional[int] = ..., state_version: _Optional[int] = ..., max_price_ticks: _Optional[int] = ...) -> None: ...
+    band_bps: int
+    band_auction: bool
+    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., market: _Optional[int] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., max_leverage: _Optional[int] = ..., collar_bps: _Optional[int] = ..., reference_price: _Optional[str] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., wished_state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., version: _Optional[int] = ..., base_units_per_lot: _Optional[str] = ..., quote_units_per_tick_lot: _Optional[str] = ..., base_asset_id: _Optional[int] = ..., quote_asset_id: _Optional[int] = ..., state_version: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., band_bps: _Optional[int] = ..., band_auction: _Optional[bool] = ...) -> None: ...
 
 class Market(_message.Message):
     __slots__ = ("symbol", "kind", "base_asset", "quote_asset", "tick_size", "lot_size", "min_notional", "max_quantity", "max_leverage", "status", "maker_fee_bps", "taker_fee_bps", "instrument_id")

@@ -330,7 +330,7 @@ class GetOrdersByUserResponse(_message.Message):
     def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class InstrumentCommand(_message.Message):
-    __slots__ = ("instrument_id", "version", "kind", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "collar_bps", "reference_price_ticks", "state")
+    __slots__ = ("instrument_id", "version", "kind", "min_price_ticks", "max_price_ticks", "max_quantity_lots", "collar_bps", "reference_price_ticks", "state", "band_bps", "band_auction")
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -340,6 +340,8 @@ class InstrumentCommand(_message.Message):
     COLLAR_BPS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    BAND_BPS_FIELD_NUMBER: _ClassVar[int]
+    BAND_AUCTION_FIELD_NUMBER: _ClassVar[int]
     instrument_id: int
     version: int
     kind: _trading_pb2.InstrumentKind.Value
@@ -349,7 +351,9 @@ class InstrumentCommand(_message.Message):
     collar_bps: int
     reference_price_ticks: int
     state: _trading_pb2.MarketState.Value
-    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., collar_bps: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ...) -> None: ...
+    band_bps: int
+    band_auction: bool
+    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., kind: _Optional[_Union[_trading_pb2.InstrumentKind.Value, str]] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., collar_bps: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., band_bps: _Optional[int] = ..., band_auction: _Optional[bool] = ...) -> None: ...
 
 class StateCommand(_message.Message):
     __slots__ = ("instrument_id", "version", "state")
