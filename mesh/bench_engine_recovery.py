@@ -116,11 +116,10 @@ def measure(count: int, tail: int, resting: int, size: int) -> Recovery:
         batches = _batches(resting, size)
         written = _write(market, batches, count - tail)
         started = time.perf_counter()
-        begun = market.begin_snapshot()
+        head = market.begin_snapshot()
         stalled = time.perf_counter()
-        market.finish_snapshot(*begun)
+        market.finish_snapshot(head)
         saved = time.perf_counter()
-        del begun
         behind = _write(market, batches, tail)
         expected = (market.status().position, market.state_hash())
         market.close()

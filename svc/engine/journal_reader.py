@@ -42,13 +42,17 @@ class JournalError(Exception):
 class JournalReader:
     """Reads the segments of a folder in order."""
 
-    def __init__(self, folder: Folder, report: Callable[[str], None]) -> None:
-        """`report` gets a sentence about every unfinished end that is dropped.
+    def __init__(
+        self, folder: Folder, report: Callable[[str], None], last: int | None = None
+    ) -> None:
+        """Of the segments up to number `last`, if there is one; a writer may be at work behind it.
 
-        Raises JournalError when the segments' headers are damaged or do not follow each other.
+        `report` gets a sentence about every unfinished end that is dropped. Raises JournalError
+        when the segments' headers are damaged or do not follow each other.
         """
         self._folder = folder
         self._report = report
+        self._last = last
         self.unfinished = 0
         """Number of a last segment without a whole header; 0: none."""
         self.headers = self._headers()
@@ -68,7 +72,7 @@ class JournalReader:
         yield from self._frames_of(header, successor, forward)
 
     def _headers(self) -> list[SegmentHeader]:
-        numbers = self._folder.numbers()
+        numbers = self._folder.numbers()[: self._last]
         for position, number in enumerate(numbers, start=1):
             if number != position:
                 raise self._corrupt(f"segment {position} is missing before this one", number, 0)

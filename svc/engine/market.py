@@ -33,7 +33,7 @@ from svc.engine.records import (
     Command,
     CommandKind,
 )
-from svc.engine.recovery import Recovered, other_version
+from svc.engine.recovery import Recovered, other_version, state_before
 from svc.engine.snapshot import Covered, save
 from svc.engine.status import BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
@@ -259,30 +259,31 @@ class Market:
             self._journal.close()
             raise other_version(self._folder, head)
 
-    def begin_snapshot(self) -> tuple[SegmentHeader, Engine]:
-        """Begins a segment and returns its header with a copy of the state it goes on from.
+    def begin_snapshot(self) -> SegmentHeader:
+        """Begins a segment and returns its header; batches wait for that alone.
 
-        Batches wait meanwhile, about 0.1 us for each order that rests. `finish_snapshot` does the
-        rest, while they go on.
+        `finish_snapshot` does the rest, while they go on.
         """
         with self._settled() as engine:
             head = self._journal.rotate()
             self._saved_commands = engine.commands
-            return head, engine.copy()
+            return head
 
-    def finish_snapshot(self, head: SegmentHeader, engine: Engine) -> Covered:
-        """Puts a snapshot on the disk and verifies it, in any thread.
+    def finish_snapshot(self, head: SegmentHeader) -> Covered:
+        """Puts a snapshot of the state before a segment on the disk and verifies it, in any thread.
 
-        Raises OSError or JournalError when the disk fails or gives back something else.
+        The state is made again from the snapshot before and the log behind that, so that batches
+        need not wait for a copy of this engine's. Raises OSError or JournalError when the disk
+        fails or gives back something else, or when another state comes out.
         """
-        covered = save(self._folder, head, engine)
+        covered = save(self._folder, head, state_before(self._folder, head))
         with self._pipeline.standing():
             self._covered = covered
         return covered
 
     def take_snapshot(self) -> Covered:
         """Both in one."""
-        return self.finish_snapshot(*self.begin_snapshot())
+        return self.finish_snapshot(self.begin_snapshot())
 
     def ship_to(self, ship: Ship) -> None:
         """See Journal.ship_to."""

@@ -61,10 +61,46 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
     recovered = _begin(newest(folder, reader.headers, report))
     recovered.headers = reader.headers
     replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
+    waiting = _replay_segments(
+        replay, folder, reader, reader.headers[max(recovered.covered.segment - 1, 0) :],
+        recovered.covered,
+    )  # fmt: skip
+    recovered.last_batch, recovered.last_digest = replay.last_batch, replay.last_digest
+    recovered.end = reader.end
+    recovered.unfinished = reader.unfinished
+    recovered.missing_events = list(waiting)
+    return recovered
+
+
+def state_before(folder: Folder, head: SegmentHeader) -> Engine:
+    """The state that the segment of `head` goes on from, made again from what is on the disk.
+
+    A writer may be at work in that segment. Raises as `recover`, and REPLAY_DIVERGED when the
+    state is not the one that the head describes.
+    """
+    reader = JournalReader(folder, _ignore, head.number)
+    recovered = _begin(newest(folder, reader.headers, _ignore))
+    replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
+    behind = reader.headers[max(recovered.covered.segment - 1, 0) : head.number - 1]
+    _replay_segments(replay, folder, reader, behind, recovered.covered)
+    _check_head(replay, folder, head)
+    return recovered.engine
+
+
+def _ignore(_: str) -> None:
+    # A snapshot that is passed over is told by the start that needs it.
+    pass
+
+
+def _replay_segments(
+    replay: Replay, folder: Folder, reader: JournalReader, headers: Sequence[SegmentHeader],
+    covered: Covered,
+) -> deque[Frame]:  # fmt: skip
+    # Returns the events of batches that stand there without theirs.
     waiting: deque[Frame] = deque()
-    for header in reader.headers[max(recovered.covered.segment - 1, 0) :]:
+    for header in headers:
         if header.semantic_version != SEMANTIC_VERSION:
-            _leave(replay, folder, header, recovered.covered)
+            _leave(replay, folder, header, covered)
             raise other_version(folder, header)
         _check_head(replay, folder, header)
         replay.begin_segment()
@@ -79,11 +115,7 @@ def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
         if replay.compared > reader.end:
             why = "events behind a batch that does not count"
             raise _refused("JOURNAL_CORRUPT", why, folder, Place(header.number, reader.end))
-    recovered.last_batch, recovered.last_digest = replay.last_batch, replay.last_digest
-    recovered.end = reader.end
-    recovered.unfinished = reader.unfinished
-    recovered.missing_events = list(waiting)
-    return recovered
+    return waiting
 
 
 def _begin(snapshot: Snapshot | None) -> Recovered:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from svc.engine.book import Engine
 from svc.engine.frames import SegmentHeader
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market
@@ -21,14 +20,12 @@ from svc.kit.log import get_logger
 
 log = get_logger("engine")
 
-_Begun = tuple[SegmentHeader, Engine]
-
 
 class SnapshotKeeper:
     """Takes the snapshots of one market. Made in the event loop."""
 
     def __init__(
-        self, market: Market, commands: int, begin: Callable[[], Awaitable[_Begun]]
+        self, market: Market, commands: int, begin: Callable[[], Awaitable[SegmentHeader]]
     ) -> None:
         """One is due `commands` after the last. `begin` is Market.begin_snapshot in its thread."""
         self._market = market
@@ -56,9 +53,9 @@ class SnapshotKeeper:
         Raises DomainError SNAPSHOT_FAILED when the disk does not take it or gives back another.
         """
         async with self._turn:
-            begun = await self._begin()
+            head = await self._begin()
             loop = asyncio.get_running_loop()
-            finish = partial(self._market.finish_snapshot, *begun)
+            finish = partial(self._market.finish_snapshot, head)
             try:
                 covered = await loop.run_in_executor(self._executor, finish)
             except (JournalError, OSError) as error:

@@ -5,7 +5,6 @@ index 0 means none. A slab may move when it grows: a pointer into it is good unt
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from svc.engine.pages cimport extend_slab, slab_free, slab_grow
 from svc.engine.records cimport MAX_INSTRUMENT_ID, Event
@@ -341,64 +340,3 @@ cdef inline int64_t price_of(const Level *level) noexcept nogil:
     # Without a branch: half of all orders are on either side.
     cdef int64_t sign = -<int64_t>(level.side & 1)
     return (level.key ^ sign) - sign
-
-
-cdef inline void copy_slab(
-    void **slab, size_t bytes, void *fresh, size_t fresh_bytes, size_t used
-) noexcept nogil:
-    # `slab` points at another's memory and then at `fresh`, grown to the same size and content.
-    cdef void *copied = slab_grow(fresh, fresh_bytes, bytes)
-    memcpy(copied, slab[0], used)
-    slab[0] = copied
-
-
-cdef inline void copy_state(const State *s, State *to) noexcept nogil:
-    # Into a new state, whose slabs have their first sizes. Events are a batch's, not the state's.
-    cdef State *fresh = <State *>slab_grow(NULL, 0, sizeof(State))
-    cdef size_t map_bytes = (<size_t>1 << s.map_bits) * sizeof(uint64_t)
-    cdef size_t group_bytes = (<size_t>1 << s.group_bits) * sizeof(Membership)
-    cdef size_t position_bytes = (<size_t>1 << s.position_bits) * sizeof(Position)
-    fresh[0] = to[0]
-    to[0] = s[0]
-    to.events = NULL
-    to.event_capacity = 0
-    to.event_count = 0
-    copy_slab(
-        <void **>&to.map, map_bytes,
-        fresh.map, (<size_t>1 << fresh.map_bits) * sizeof(uint64_t), map_bytes,
-    )
-    copy_slab(
-        <void **>&to.groups, group_bytes,
-        fresh.groups, (<size_t>1 << fresh.group_bits) * sizeof(Membership), group_bytes,
-    )
-    copy_slab(
-        <void **>&to.positions, position_bytes,
-        fresh.positions, (<size_t>1 << fresh.position_bits) * sizeof(Position), position_bytes,
-    )
-    copy_slab(
-        <void **>&to.orders, s.order_capacity * sizeof(Order),
-        fresh.orders, fresh.order_capacity * sizeof(Order), s.order_high * sizeof(Order),
-    )
-    copy_slab(
-        <void **>&to.levels, s.level_capacity * sizeof(Level),
-        fresh.levels, fresh.level_capacity * sizeof(Level), s.level_high * sizeof(Level),
-    )
-    copy_slab(
-        <void **>&to.nodes, s.node_capacity * sizeof(Node),
-        fresh.nodes, fresh.node_capacity * sizeof(Node), s.node_high * sizeof(Node),
-    )
-    copy_slab(
-        <void **>&to.extensions, s.extension_capacity * sizeof(Extension),
-        fresh.extensions, fresh.extension_capacity * sizeof(Extension),
-        s.extension_high * sizeof(Extension),
-    )
-    copy_slab(
-        <void **>&to.deadlines, s.deadline_capacity * sizeof(Deadline),
-        fresh.deadlines, fresh.deadline_capacity * sizeof(Deadline),
-        s.deadline_count * sizeof(Deadline),
-    )
-    copy_slab(
-        <void **>&to.books, s.book_capacity * sizeof(Book),
-        fresh.books, fresh.book_capacity * sizeof(Book), (s.book_count + 1) * sizeof(Book),
-    )
-    slab_free(fresh, sizeof(State))

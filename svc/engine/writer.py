@@ -16,7 +16,6 @@ from engine.v1 import engine_pb2
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from trading.v1 import trading_pb2
 
-from svc.engine.book import Engine
 from svc.engine.feed import Feed, to_message
 from svc.engine.frames import SegmentHeader
 from svc.engine.journal import Batch, EventBatch
@@ -192,7 +191,7 @@ class MarketWriter:
         events = self._market.advance()
         return [] if events is None else self._messages([events])
 
-    async def _begin_snapshot(self) -> tuple[SegmentHeader, Engine]:
+    async def _begin_snapshot(self) -> SegmentHeader:
         try:
             return await self._run(self._market.begin_snapshot)
         except (JournalError, OSError) as error:

@@ -110,15 +110,41 @@ def test_a_market_goes_on_while_its_snapshot_is_written(tmp_path: Path) -> None:
     batches = list(flow_batches(4, 30))
     market.submit(batches[:20])
     before = market.status()
-    begun = market.begin_snapshot()
+    head = market.begin_snapshot()
     market.submit(batches[20:])
     assert market.status().covered.segment == 0
-    covered = market.finish_snapshot(*begun)
+    covered = market.finish_snapshot(head)
     assert (covered.last_batch, covered.sequence) == (20, before.position.sequence)
     assert covered.running_hash == before.position.running_hash
     assert market.status().covered == covered
     assert market.status().unsaved_commands == sum(len(b.commands) // 128 for b in batches[20:])
     assert told(a_market(Folder(tmp_path), epoch=2)) == told(market)
+
+
+def test_a_log_that_went_bad_on_the_disk_is_found_by_the_snapshot_behind_it(tmp_path: Path) -> None:
+    market = a_market(Folder(tmp_path))
+    batches = list(flow_batches(4, 30))
+    market.submit(batches[:20])
+    head = market.begin_snapshot()
+    market.submit(batches[20:])
+    first = tmp_path / "00000000000000000001.journal"
+    content = bytearray(first.read_bytes())
+    content[HEADER_BYTES + 200] ^= 1
+    first.write_bytes(content)
+    with pytest.raises(JournalError) as refused:
+        market.finish_snapshot(head)
+    assert (refused.value.reason, refused.value.file) == ("JOURNAL_CORRUPT", first.name)
+    assert Folder(tmp_path).snapshots() == []
+
+
+def test_a_state_that_the_log_does_not_lead_to_gets_no_snapshot(tmp_path: Path) -> None:
+    market = a_market(Folder(tmp_path))
+    market.submit(list(flow_batches(4, 20)))
+    head = market.begin_snapshot()
+    other = replace(head, running_hash=head.running_hash ^ 1)
+    with pytest.raises(JournalError, match="REPLAY_DIVERGED"):
+        market.finish_snapshot(other)
+    assert Folder(tmp_path).snapshots() == []
 
 
 def test_what_stands_before_a_snapshot_is_still_read_when_somebody_asks(
