@@ -34,8 +34,10 @@ def open_market(
     """
     # What a writer appended before it was killed is read, and may not be on the disk: all of it is
     # synced before it counts. Segments before the last were synced when the next one was begun.
+    # Also their names, or one might be missing that a later segment goes on from.
     for number in folder.numbers()[-2:]:
         folder.sync(number)
+    folder.sync_names()
     recovered = recover(folder, report)
     head = _next_head(recovered, market, epoch, new_log_id)
     if recovered.unfinished:

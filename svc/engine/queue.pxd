@@ -21,6 +21,7 @@ from svc.engine.state cimport (
     Book,
     ANY_PRICE,
     Extension,
+    KEY_SENTINEL,
     Level,
     MARKET_BUYS,
     MARKET_SELLS,
@@ -153,12 +154,12 @@ cdef inline void rest_order(
 cdef inline void collect_market_order(
     State *s, uint32_t book_index, uint32_t index
 ) noexcept nogil:
-    # To the back of its cap or floor, in an auction.
+    # To the back of its cap or floor, in an auction; of one that no key can be, to the furthest.
     cdef Book *book = &s.books[book_index]
-    cdef int64_t cap = s.orders[index].cap
+    cdef int64_t cap = min(s.orders[index].cap, KEY_SENTINEL - 1)
     cdef uint32_t level
     if side_of(&s.orders[index]) == BUY:
-        cap = cap if cap != 0 else ANY_PRICE
+        cap = min(cap, KEY_SENTINEL - 2) if cap != 0 else ANY_PRICE
         level = level_at(s, &book.sides[MARKET_BUYS], book_index, MARKET_BUYS, cap)
     else:
         level = level_at(s, &book.sides[MARKET_SELLS], book_index, MARKET_SELLS, -cap)

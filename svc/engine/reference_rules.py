@@ -28,6 +28,7 @@ from svc.engine.records import (
 
 MAX_BPS = 10_000
 ANY_PRICE = 2 * MAX_TICKS
+MAX_CAP = (1 << 62) - 2  # one above it counts as this in an auction, a floor as one more
 RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 MARKETS = (OrderType.MARKET, OrderType.STOP_MARKET)
 STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
@@ -97,7 +98,7 @@ class Order:
     def reach(self) -> int:
         """The worst price of an order in a book: its limit, or a market order's cap or floor."""
         if self.price or self.cap:
-            return self.price or self.cap
+            return min(self.price or self.cap, MAX_CAP if self.side == Side.BUY else MAX_CAP + 1)
         return ANY_PRICE if self.side == Side.BUY else 0
 
 

@@ -157,6 +157,21 @@ def test_no_market_order_trades_beyond_its_cap_or_makes_a_price(desk: Desk) -> N
     ]
 
 
+def test_a_cap_or_a_floor_that_is_no_price_at_all_keeps_every_order_in_its_place(
+    desk: Desk,
+) -> None:
+    most = 2**63 - 1
+    desk.state(AUCTION)
+    for order_id, cap in enumerate((most, 2**62, 0, 2**62 - 2, most), start=1):
+        desk.market(order_id, BUY, 1, cap_ticks=cap)
+        desk.market(10 + order_id, SELL, 1, cap_ticks=cap)
+    assert indicated(desk.new(20, SELL, 100, 3)) == [(100, 4, 1)]
+    assert auction_trades(desk.state(TRADING)) == [
+        (1, 13, 100, 1), (2, 20, 100, 1), (4, 20, 100, 1), (5, 20, 100, 1),
+    ]  # fmt: skip
+    assert desk.engine.live_orders == 0
+
+
 @pytest.mark.parametrize(
     ("reference", "cap", "floor", "price"),
     [(100, 0, 0, 100), (100, 95, 0, 95), (100, 0, 103, 103), (0, 0, 103, 103), (0, 95, 0, 95),

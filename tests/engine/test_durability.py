@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -226,6 +227,25 @@ def test_a_writer_that_ends_before_its_events_are_appended_is_made_up_for(
         assert recovery.recover(Folder(tmp_path / "a"), print).missing_events == []
     assert stored_events(market) == stored_events(expected)
     assert market.state_hash() == expected.state_hash()
+
+
+@pytest.mark.parametrize("killed", range(1, 9))
+def test_a_segment_whose_writer_was_killed_is_not_lost_from_under_the_next(
+    tmp_path: Path, killed: int
+) -> None:
+    for fails in range(1, 9):
+        before = tmp_path / str(fails)
+        before.mkdir()
+        folder = LossyFolder(before, 0)
+        for epoch, syncs in enumerate((killed, fails), start=1):
+            folder.restart(syncs)
+            with suppress(PowerFailed):
+                a_market(folder, epoch=epoch).submit(list(flow_batches(1, 3)))
+        for seed in range(12):
+            after = tmp_path / f"{fails}-{seed}"
+            after.mkdir()
+            folder.lose_power(after, random.Random(seed))
+            a_market(Folder(after), epoch=3)
 
 
 @pytest.mark.soak
