@@ -12,6 +12,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, P
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from svc.engine.acceptance cimport find_book
 from svc.engine.batch cimport apply_batch
@@ -20,7 +21,7 @@ from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order
 from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.records cimport RECORD_BYTES, RECORD_WORDS, SEMANTIC_VERSION, Command, Event
-from svc.engine.restore cimport restore_state
+from svc.engine.restore cimport Restoring, is_restored, restore_records
 from svc.engine.running_hash cimport chain_record
 from svc.engine.state cimport (
     ASKS,
@@ -340,17 +341,32 @@ cdef class Engine:
         ValueError names the first record that no state has. Whoever does not trust the records
         compares `state_hash` with theirs. The GIL is free meanwhile.
         """
+        return Engine.restored_from((records,), len(records) // RECORD_BYTES)
+
+    @staticmethod
+    def restored_from(parts, uint64_t count):
+        """The same of `count` records that come in parts of whole records. A part is good until the
+        next one is asked for.
+        """
         cdef Engine engine = Engine()
-        cdef State *s = engine._state
+        cdef Restoring restoring
         cdef Py_buffer view
-        cdef uint64_t count, taken
-        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
-        count = view.len // RECORD_BYTES
-        with nogil:
-            taken = restore_state(s, <const uint64_t *>view.buf, count)
-        PyBuffer_Release(&view)
-        if taken != count or count == 0 or len(records) % RECORD_BYTES:
-            raise ValueError(f"{len(records)} bytes are no state: record {taken} belongs to none")
+        cdef Py_ssize_t size
+        cdef bint is_good
+        memset(&restoring, 0, sizeof(Restoring))
+        for part in parts:
+            PyObject_GetBuffer(part, &view, PyBUF_SIMPLE)
+            size = view.len
+            with nogil:
+                is_good = restore_records(
+                    engine._state, &restoring, <const uint64_t *>view.buf, size // RECORD_BYTES,
+                    count,
+                )
+            PyBuffer_Release(&view)
+            if not is_good or size % RECORD_BYTES:
+                raise ValueError(f"this is no state: record {restoring.taken} belongs to none")
+        if not is_restored(engine._state, &restoring):
+            raise ValueError("this is no state: record 0 belongs to none that has come")
         return engine
 
 

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
 
 from typing_extensions import Buffer
@@ -145,9 +146,9 @@ class Folder:
         self._rename(unfinished, self.snapshot_name(number))
         self.sync_names()
 
-    def read_snapshot(self, number: int) -> bytes:
-        """Reads a snapshot's file."""
-        return (self.path / self.snapshot_name(number)).read_bytes()
+    def open_snapshot(self, number: int) -> BufferedIOBase:
+        """Opens a snapshot's file to read it."""
+        return (self.path / self.snapshot_name(number)).open("rb")
 
     def remove_snapshot(self, number: int) -> None:
         """Takes away a snapshot that newer ones stand in for."""

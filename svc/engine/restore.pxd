@@ -19,7 +19,7 @@ from svc.engine.export cimport (
 )
 from svc.engine.groups cimport put_group
 from svc.engine.levels cimport level_at
-from svc.engine.orders cimport expect_orders, is_taken, map_order
+from svc.engine.orders cimport expect_orders, is_taken, map_order, prefetch_entry
 from svc.engine.positions cimport add_position
 from svc.engine.queue cimport append_order, collect_market_order, side_of
 from svc.engine.records cimport BUY, MARKET, MAX_INSTRUMENT_ID, RECORD_WORDS, SELL
@@ -37,6 +37,21 @@ from svc.engine.state cimport (
     take_order,
 )
 from svc.engine.trailing cimport stand_trailing
+
+
+cdef enum:
+    ID_WORD = 2
+    ORDERS_AHEAD = 8
+
+# How far a state has come: records taken, the counts that the first announced, and the level of the
+# last order.
+cdef struct Restoring:
+    uint64_t taken
+    uint64_t books
+    uint64_t orders
+    uint64_t groups
+    uint64_t positions
+    uint32_t last_level
 
 
 cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept nogil:
@@ -163,23 +178,47 @@ cdef inline bint restore_record(
     return False
 
 
-cdef inline uint64_t restore_state(
-    State *s, const uint64_t *words, uint64_t count
+cdef inline void restore_market(
+    State *s, Restoring *restoring, const uint64_t *words, uint64_t count
 ) noexcept nogil:
-    # Into an empty state. Returns how many records were taken: `count`, or the place of a bad one.
-    cdef uint32_t last_level = 0
-    cdef uint64_t at
-    if count == 0 or words[0] & 0xFF != STATE_MARKET:
-        return 0
     s.semantic_version = <uint32_t>words[1]
     s.sequence = words[2]
     s.running_hash = words[3]
     s.time_ns = <int64_t>words[4]
     s.trade_number = <int64_t>words[5]
+    restoring.books = words[6]
+    restoring.orders = words[7]
+    restoring.groups = words[8]
+    restoring.positions = words[9]
     expect_orders(s, min(words[7], count))
-    for at in range(1, count):
-        if not restore_record(s, words + at * RECORD_WORDS, &last_level):
-            return at
-    if words[6] != s.book_count or words[7] != s.live_orders:
-        return 0
-    return count if words[8] == s.group_count and words[9] == s.position_count else 0
+
+
+cdef inline bint restore_records(
+    State *s, Restoring *restoring, const uint64_t *words, uint64_t here, uint64_t count
+) noexcept nogil:
+    # The next `here` records of `count`. False at one that is bad, the first behind those `taken`.
+    cdef uint64_t at = 0
+    if restoring.taken == 0 and here > 0:
+        if words[0] & 0xFF != STATE_MARKET:
+            return False
+        restore_market(s, restoring, words, count)
+        at = restoring.taken = 1
+    while at < here:
+        if at + ORDERS_AHEAD < here:
+            prefetch_entry(s, <int64_t>words[(at + ORDERS_AHEAD) * RECORD_WORDS + ID_WORD])
+        if not restore_record(s, words + at * RECORD_WORDS, &restoring.last_level):
+            return False
+        restoring.taken += 1
+        at += 1
+    return True
+
+
+cdef inline bint is_restored(const State *s, const Restoring *restoring) noexcept nogil:
+    # Whether all that the first record announced has come.
+    return (
+        restoring.taken > 0
+        and restoring.books == s.book_count
+        and restoring.orders == s.live_orders
+        and restoring.groups == s.group_count
+        and restoring.positions == s.position_count
+    )

@@ -7,9 +7,13 @@ another log, is never taken for the state.
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BufferedIOBase
 
 from svc.engine.book import Engine, chain
 from svc.engine.crc32c import crc32c
@@ -23,6 +27,7 @@ _HEADER = struct.Struct("<8sII16sIIQQQQQQq16sQ4x")
 _CRC = struct.Struct("<I")
 _KEPT = 3
 _OLDEST_FORMAT = 2
+_PART_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +86,20 @@ def load(folder: Folder, number: int) -> Snapshot:
 
     Raises JournalError: SNAPSHOT_VERSION of another format, SNAPSHOT_CORRUPT when it is damaged.
     """
-    content = memoryview(folder.read_snapshot(number))
-    head, count, records_crc, state_hash = _unpack(content[:HEADER_BYTES], folder, number)
-    records = content[HEADER_BYTES:]
-    if len(records) != count * RECORD_BYTES:
-        why = f"{count} records are announced, {len(records)} bytes follow"
-        raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
-    if crc32c(records) != records_crc:
+    with folder.open_snapshot(number) as file:
+        header = memoryview(file.read(HEADER_BYTES))
+        head, count, records_crc, state_hash = _unpack(header, folder, number)
+        size = file.seek(0, os.SEEK_END) - HEADER_BYTES
+        if size != count * RECORD_BYTES:
+            why = f"{count} records are announced, {size} bytes follow"
+            raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
+        file.seek(HEADER_BYTES)
+        records = _Records(file)
+        engine, why = _restored(iter(records), count)
+    if records.checksum != records_crc:
         why = "the checksum of the records does not match"
+    if engine is None or why:
         raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
-    try:
-        engine = Engine.restored(records)
-    except ValueError as error:
-        raise _refused("SNAPSHOT_CORRUPT", str(error), folder, number) from None
     found = (
         engine.state_hash(), engine.semantic_version, engine.sequence, engine.running_hash,
         engine.time_ns,
@@ -104,6 +110,39 @@ def load(folder: Folder, number: int) -> Snapshot:
         why = "the state that is restored is not the one that the header describes"
         raise _refused("SNAPSHOT_CORRUPT", why, folder, number)
     return Snapshot(head, engine, state_hash)
+
+
+class _Records:
+    """The rest of a file in parts: while one is looked at the next is read and checked."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self.checksum = 0
+        """Of all parts, when there are no more."""
+
+    def __iter__(self) -> Iterator[memoryview]:
+        # A part is good until the next one is asked for.
+        rooms = [memoryview(bytearray(_PART_BYTES)) for _ in range(2)]
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._read, rooms[0])
+            while part := coming.result():
+                rooms.reverse()
+                coming = ahead.submit(self._read, rooms[0])
+                yield part
+
+    def _read(self, room: memoryview) -> memoryview:
+        part = room[: self._file.readinto(room)]
+        self.checksum = crc32c(part, self.checksum)
+        return part
+
+
+def _restored(parts: Iterator[memoryview], count: int) -> tuple[Engine | None, str]:
+    # Why there is none is said when all is read, for what went bad on the disk says so itself.
+    try:
+        return Engine.restored_from(parts, count), ""
+    except ValueError as error:
+        deque(parts, maxlen=0)
+        return None, str(error)
 
 
 def newest(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
 import pytest
@@ -319,10 +320,11 @@ def test_a_disk_without_space_for_a_snapshot_does_not_stop_the_market(tmp_path: 
 
 def test_a_snapshot_is_verified_before_anything_counts_on_it(tmp_path: Path) -> None:
     class Rotting(Folder):
-        def read_snapshot(self, number: int) -> bytes:
-            content = bytearray(super().read_snapshot(number))
+        def open_snapshot(self, number: int) -> BufferedIOBase:
+            with super().open_snapshot(number) as file:
+                content = bytearray(file.read())
             content[200] ^= 1
-            return bytes(content)
+            return BytesIO(content)
 
     market = a_market(Rotting(tmp_path))
     market.submit(list(flow_batches(2, 10)))
