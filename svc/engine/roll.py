@@ -45,6 +45,10 @@ R = TypeVar("R")
 
 _REPEATED: tuple[type[Exception], ...] = (*DISCONNECTED, asyncpg.QueryCanceledError)
 
+_NOT_IN_SYNC = (
+    "other journals hold what this one may lack, so it must follow first: docs/standby.md, The roll"
+)
+
 _log = get_logger("engine.roll")
 
 
@@ -79,7 +83,7 @@ class Roll:
             if await self.may_lead():
                 patience.worked()
                 return
-            await asyncio.sleep(patience.failed("another journal holds what this one may lack"))
+            await asyncio.sleep(patience.failed(_NOT_IN_SYNC))
 
     async def may_lead(self) -> bool:
         """Whether our journal is on the roll, or nobody's is."""

@@ -47,27 +47,31 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         await writer.check_relay(hello.highest_number, _position(hello.applied))
         status = await writer.status()
         yield engine_pb2.SubmitResponse(
-            welcome=engine_pb2.Welcome(last_number=status.last_batch, position=writer.position())
+            welcome=engine_pb2.Welcome(
+                last_number=status.last_batch,
+                position=writer.position(),
+                covered_number=status.covered.last_batch,
+            )
         )
         async with aclosing(_in_order(writer, request_iterator)) as outcomes:
             async for outcome in outcomes:
-                yield engine_pb2.SubmitResponse(done=_done(outcome))
+                yield engine_pb2.SubmitResponse(done=_done(outcome, writer.covered_number))
 
     async def PlaceOrder(
         self, request: engine_pb2.PlaceOrderRequest, context: Context
     ) -> engine_pb2.PlaceOrderResponse:
         """See the contract."""
         command = records_pb2.Command(new_order=request.order)
-        outcome = await self._submit_one(request.market, request.number, request.digest, command)
-        return engine_pb2.PlaceOrderResponse(done=_done(outcome))
+        done = await self._submit_one(request.market, request.number, request.digest, command)
+        return engine_pb2.PlaceOrderResponse(done=done)
 
     async def CancelOrder(
         self, request: engine_pb2.CancelOrderRequest, context: Context
     ) -> engine_pb2.CancelOrderResponse:
         """See the contract."""
         command = records_pb2.Command(cancel_order=request.cancel)
-        outcome = await self._submit_one(request.market, request.number, request.digest, command)
-        return engine_pb2.CancelOrderResponse(done=_done(outcome))
+        done = await self._submit_one(request.market, request.number, request.digest, command)
+        return engine_pb2.CancelOrderResponse(done=done)
 
     async def StreamEvents(
         self, request: engine_pb2.StreamEventsRequest, context: Context
@@ -202,11 +206,13 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
 
     async def _submit_one(
         self, market: int, number: int, digest: bytes, command: records_pb2.Command
-    ) -> Outcome:
+    ) -> engine_pb2.BatchDone:
         batch = records_pb2.CommandBatch(
             market=market, number=number, digest=digest, commands=[command]
         )
-        return await self._lead(market).submit(_records(batch, market))
+        writer = self._lead(market)
+        outcome = await writer.submit(_records(batch, market))
+        return _done(outcome, writer.covered_number)
 
     def _heartbeat(self, at: trading_pb2.LogPosition) -> engine_pb2.StreamEventsResponse:
         now = Timestamp()
@@ -305,9 +311,12 @@ def _follow_response(shipment: Shipment) -> engine_pb2.FollowResponse:
     return response
 
 
-def _done(outcome: Outcome) -> engine_pb2.BatchDone:
+def _done(outcome: Outcome, covered_number: int) -> engine_pb2.BatchDone:
     return engine_pb2.BatchDone(
-        number=outcome.number, sequence=outcome.sequence, duplicate=outcome.is_duplicate
+        number=outcome.number,
+        sequence=outcome.sequence,
+        duplicate=outcome.is_duplicate,
+        covered_number=covered_number,
     )
 
 

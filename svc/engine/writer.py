@@ -98,6 +98,8 @@ class MarketWriter:
         status = market.status()
         self.log_id = status.position.log_id.hex()
         self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
+        self.covered_number = status.covered.last_batch
+        """Batches up to this number are in a verified snapshot."""
         self.snapshots = SnapshotKeeper(market, snapshot_commands, self._begin_snapshot)
         self.snapshots.note(status.unsaved_commands)
         self.feed = Feed(status.position.sequence, status.position.running_hash)
@@ -201,6 +203,7 @@ class MarketWriter:
     def _messages(self, batches: Sequence[EventBatch]) -> list[_Message]:
         status = self._market.status()
         self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
+        self.covered_number = status.covered.last_batch
         return [to_message(self.number, self.log_id, batch) for batch in batches if batch.count]
 
     def _publish(self, messages: Sequence[_Message]) -> None:

@@ -69,6 +69,17 @@ ORDER BY number
 """
 
 
+# What a transaction with an unknown outcome may still be looked for by its digest stays.
+_FORGET = """
+DELETE FROM outbox WHERE market = $1 AND number <= $2 AND number IN (
+    SELECT number FROM outbox WHERE market = $1 ORDER BY number LIMIT $3
+) AND created_at < clock_timestamp() - $4 * interval '1 second'
+"""
+
+KEPT_S = 600
+"""Batches stay at least so long, whatever holds them."""
+
+
 class OutboxGapError(Exception):
     """A number that must be there is not: it was deleted, or the reader is not of this outbox."""
 
@@ -136,6 +147,15 @@ async def read_after(
         if batch.number != expected:
             raise OutboxGapError(market, expected, batch.number)
     return batches
+
+
+async def forget(conn: asyncpg.Connection, market: int, up_to: int, most_rows: int) -> int:
+    """Delete the oldest batches, none above `up_to`, which nobody will read any more.
+
+    At most `most_rows`; returns how many they were. Numbers are not given again.
+    """
+    status: str = await conn.execute(_FORGET, market, up_to, most_rows, KEPT_S)
+    return int(status.rsplit(" ", 1)[1])
 
 
 async def highest(conn: asyncpg.Connection, market: int) -> int:

@@ -38,6 +38,11 @@ MOST_BYTES = 4 << 20
 POLL_S = 0.2
 """How often the outbox is read when nobody of this process has appended to it."""
 
+FORGET_ROWS = 500
+"""Batches deleted from the outbox in one statement."""
+FORGET_PAUSE_S = 30.0
+"""How often there is a look at whether more may be deleted."""
+
 _log = get_logger("order.relay")
 
 
@@ -46,6 +51,8 @@ class _Window:
     """What was sent: up to which number, and when the batches that are not confirmed were made."""
 
     sent_number: int
+    covered_number: int
+    """Batches up to this are in a verified snapshot of the log."""
     room: asyncio.Semaphore
     made_ns: deque[tuple[int, int]]
 
@@ -59,6 +66,7 @@ class Relay:
         market: Market,
         lease: Lease,
         session: Session,
+        forgetting: Session,
         engine: engine_pb2_grpc.EngineServiceAsyncStub,
         clock: Clock,
         metrics: Metrics,
@@ -66,6 +74,7 @@ class Relay:
         self._market = market
         self._lease = lease
         self._session = session
+        self._forgetting = forgetting
         self._engine = engine
         self._clock = clock
         self._metrics = metrics
@@ -85,6 +94,7 @@ class Relay:
         """Gives the lease back; after `run` has ended."""
         await self._lease.release()
         await self._session.close()
+        await self._forgetting.close()
 
     async def _lead(self) -> None:
         try:
@@ -125,17 +135,19 @@ class Relay:
             self._patience.worked()
             welcome = first.welcome
             self._market.handed_over(welcome.last_number, welcome.position.sequence)
-            await self._send_and_hear(call, welcome.last_number)
+            await self._send_and_hear(call, welcome)
         except grpc.aio.AioRpcError as error:
             raise stop_or_same(error) from error
         finally:
             call.cancel()
 
-    async def _send_and_hear(self, call: _Call, last_number: int) -> None:
-        window = _Window(last_number, asyncio.Semaphore(MOST_IN_FLIGHT), deque())
+    async def _send_and_hear(self, call: _Call, welcome: engine_pb2.Welcome) -> None:
+        room = asyncio.Semaphore(MOST_IN_FLIGHT)
+        window = _Window(welcome.last_number, welcome.covered_number, room, deque())
         tasks = [
             asyncio.create_task(self._send_until_over(call, window)),
             asyncio.create_task(self._hear(call, window)),
+            asyncio.create_task(self._forget(window)),
             asyncio.create_task(self._watch_lease()),
         ]
         try:
@@ -181,12 +193,22 @@ class Relay:
             if not isinstance(response, engine_pb2.SubmitResponse):
                 return
             done = response.done
+            window.covered_number = done.covered_number
             now_ns = self._clock.unix_ns()
             while window.made_ns and window.made_ns[0][0] <= done.number:
                 _, made_ns = window.made_ns.popleft()
                 window.room.release()
                 self._metrics.took("publish", max(0, now_ns - made_ns))
             self._market.handed_over(done.number, done.sequence)
+
+    async def _forget(self, window: _Window) -> None:
+        """Deletes what is settled and in a snapshot of the log, a little at a time."""
+        while True:
+            up_to = min(window.covered_number, self._market.settled_number)
+            async with self._forgetting.reading() as conn:
+                deleted = await outbox.forget(conn, self._market.id, up_to, FORGET_ROWS)
+            if deleted < FORGET_ROWS:
+                await asyncio.sleep(FORGET_PAUSE_S)
 
     async def _stop(self, error: StoppedError) -> None:
         """Hands nothing over any more, until an operator has resolved it."""

@@ -151,6 +151,7 @@ class OrderService:
             market=self._market,
             lease=lease,
             session=Session(self._runtime.database),
+            forgetting=Session(self._runtime.database),
             engine=self._engine,
             clock=self._runtime.clock,
             metrics=self._metrics,

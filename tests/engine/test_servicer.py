@@ -195,3 +195,12 @@ async def test_a_writer_that_has_lost_its_lease_takes_no_snapshot(tmp_path: Path
         await market.writer.snapshots.take()
     await market.writer.close()
     assert Folder(tmp_path).snapshots() == []
+
+
+async def test_an_answer_says_up_to_where_a_snapshot_covers_the_log(led: Led) -> None:
+    first, second, third, *_ = list(flow_batches(3, 30))
+    await led.submit(first, second)
+    assert led.writer.covered_number == 0
+    await led.writer.snapshots.take()
+    await led.submit(third)
+    assert led.writer.covered_number == second.number

@@ -119,6 +119,34 @@ async def test_what_was_read_and_deleted_does_not_stop_who_is_past_it(alpha: Dat
     assert await read(alpha, after=3) == [4, 5]
 
 
+async def test_only_old_batches_up_to_a_number_are_forgotten_and_numbers_go_on(
+    alpha: Database,
+) -> None:
+    for _ in range(7):
+        await send(alpha)
+    await send(alpha, market=2)
+
+    async def forgotten(up_to: int, most: int) -> int:
+        async with alpha.transaction() as connection:
+            return await outbox.forget(connection, MARKET, up_to, most)
+
+    assert await forgotten(5, 10) == 0  # somebody may still look for them
+    async with alpha.transaction() as connection:
+        await connection.execute(
+            "UPDATE outbox SET created_at = created_at - $1 * interval '1 second' WHERE number < 7",
+            outbox.KEPT_S + 1,
+        )
+    assert await forgotten(5, 3) == 3
+    assert await read(alpha, after=3) == [4, 5, 6, 7]
+    assert await forgotten(5, 3) == 2
+    assert await forgotten(5, 3) == 0
+    assert await forgotten(7, 3) == 1
+    assert await read(alpha, after=6) == [7]
+    assert await send(alpha) == 8
+    async with alpha.transaction() as connection:
+        assert [row.number for row in await outbox.read_after(connection, 2, 0, 9, 999)] == [1]
+
+
 @pytest.mark.spec("os-outbox")
 async def test_a_reader_beside_many_writers_misses_nothing_and_sees_no_gap(
     alpha: Database,

@@ -23,12 +23,14 @@ class Hello(_message.Message):
     def __init__(self, market: _Optional[int] = ..., highest_number: _Optional[int] = ..., applied: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("last_number", "position")
+    __slots__ = ("last_number", "position", "covered_number")
     LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    COVERED_NUMBER_FIELD_NUMBER: _ClassVar[int]
     last_number: int
     position: _trading_pb2.LogPosition
-    def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+    covered_number: int
+    def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., covered_number: _Optional[int] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
     __slots__ = ("hello", "batch")
@@ -39,14 +41,16 @@ class SubmitRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[_records_pb2.CommandBatch, _Mapping]] = ...) -> None: ...
 
 class BatchDone(_message.Message):
-    __slots__ = ("number", "sequence", "duplicate")
+    __slots__ = ("number", "sequence", "duplicate", "covered_number")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    COVERED_NUMBER_FIELD_NUMBER: _ClassVar[int]
     number: int
     sequence: int
     duplicate: bool
-    def __init__(self, number: _Optional[int] = ..., sequence: _Optional[int] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+    covered_number: int
+    def __init__(self, number: _Optional[int] = ..., sequence: _Optional[int] = ..., duplicate: _Optional[bool] = ..., covered_number: _Optional[int] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("welcome", "done")
