@@ -27,6 +27,10 @@ class EngineSettings(Settings):
     """MESH_STANDBYS_REQUIRED: journals of standbys that must hold what leaves the engine. While
     fewer are in sync it answers nothing. 0: it goes on alone when the last standby is lost."""
 
+    standby_patience_ms: int = Field(default=1_000, ge=100, le=60_000)
+    """MESH_STANDBY_PATIENCE_MS: a standby that syncs nothing for so long while something waits for
+    it is struck off; until then everything waits. Milliseconds."""
+
     @field_validator("journal_dir")
     @classmethod
     def _is_folder(cls, folder: Path) -> Path:

@@ -21,10 +21,9 @@ from trading.v1 import trading_pb2
 from svc.engine.folder import Folder, FolderLocked
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Taken
-from svc.engine.roll import Leading, Roll
+from svc.engine.roll import REPEATED, Leading, Roll
 from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.status import LogEnd, Position
-from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.log import get_logger
 from svc.kit.patience import Patience
@@ -68,6 +67,7 @@ class Follower:
         self._snapshot_commands = snapshot_commands
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"standby-{market}")
         self._patience = Patience(_log, "standby", market)
+        self._is_failed = False
         self._opened: _Opened | None = None
         self.leader = ""
         """Where the leader was called last; empty when nobody leads."""
@@ -75,16 +75,22 @@ class Follower:
     async def run(self) -> None:
         """Follows whoever leads, until cancelled. Raises JournalError when that cannot go on."""
         while True:
+            cause = ""
             try:
                 leading = await self._roll.leading()
-                self.leader = leading.address if leading is not None else ""
-                if leading is not None and leading.holder != self._instance:
+            except REPEATED as error:
+                leading, cause = None, f"database away: {error!r}"
+            self.leader = leading.address if leading is not None else ""
+            if leading is not None and leading.holder != self._instance:
+                try:
                     await self._follow(leading)
-                cause = ""
-            except grpc.aio.AioRpcError as error:
-                cause = f"{error.code().name}: {error.details()}"
-            except DISCONNECTED as error:
-                cause = f"away: {error!r}"
+                except grpc.aio.AioRpcError as error:
+                    cause = f"{error.code().name}: {error.details()}"
+                except _LeaderSilentError:
+                    cause = f"the leader at {leading.address} said nothing for {LEADER_SILENT_S} s"
+                except JournalError:
+                    self._is_failed = True
+                    raise
             await asyncio.sleep(self._patience.failed(cause) if cause else _LOOK_S)
 
     async def take_over(self, epoch: int) -> Market | None:
@@ -102,7 +108,7 @@ class Follower:
 
     async def close(self) -> None:
         """Leaves a snapshot and closes the journal, if one was followed into; `run` has ended."""
-        await self._let_go(take_last=True)
+        await self._let_go(take_last=not self._is_failed)
         await asyncio.to_thread(self._executor.shutdown)
 
     async def _follow(self, leading: Leading) -> None:
@@ -124,7 +130,7 @@ class Follower:
                 except grpc.aio.AioRpcError as error:
                     if from_rpc(error).reason not in _DIVERGED:
                         raise
-                    await self._set_aside(self._opened, error)
+                    await self._set_aside(leading, self._opened, error)
                 else:
                     return
         finally:
@@ -146,47 +152,57 @@ class Follower:
         return _Opened(market, epoch, keeper)
 
     async def _let_go(self, *, take_last: bool = False) -> None:
+        try:
+            await self._close_market(take_last=take_last)
+        finally:
+            self._folder.unlock()
+
+    async def _close_market(self, *, take_last: bool) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.keeping.cancel()
             await opened.snapshots.close(take_last=take_last)
             await self._blocking(opened.market.close)
+
+    async def _set_aside(
+        self, leading: Leading, opened: _Opened, error: grpc.aio.AioRpcError
+    ) -> None:
+        """Takes the newest segments out of the log: what they end with is not the leader's."""
+        if await self._roll.may_lead():
+            raise error  # it lacks nothing: it is the leader that has to see that
+        cause = error.details() or ""
+        held = await self._blocking(opened.market.log_end)
+        is_empty = held.time_ns == 0
+        if is_empty == (held.position.log_id == leading.log_id):
+            why = f"{cause}; to follow from the log's start, move {self._folder.path} away"
+            raise JournalError("JOURNAL_FOREIGN", why)
+        try:
+            await self._close_market(take_last=False)
+            numbers = await self._blocking(self._folder.numbers)
+            # The one that was begun to follow, which is empty, and the one it goes on from.
+            for number in reversed(numbers[-2:]):
+                await self._blocking(self._folder.set_aside, number)
+                name = self._folder.file_name(number)
+                _log.warning("segment_set_aside", market=self._number, file=name, cause=cause)
+        finally:
             self._folder.unlock()
 
-    async def _set_aside(self, opened: _Opened, error: grpc.aio.AioRpcError) -> None:
-        """Takes the newest segments out of the log: what they end with is not the leader's."""
-        held = await self._blocking(opened.market.log_end)
-        await self._let_go()
-        if held.time_ns == 0:
-            raise JournalError("JOURNAL_FOREIGN", f"refused though it is empty: {error.details()}")
-        numbers = await self._blocking(self._folder.numbers)
-        if from_rpc(error).reason != "LOG_FOREIGN":
-            numbers = numbers[-2:]  # the one that was begun to follow, which is empty, and another
-        for number in reversed(numbers):
-            await self._blocking(self._folder.set_aside, number)
-            _log.warning(
-                "segment_set_aside",
-                market=self._number,
-                file=self._folder.file_name(number),
-                cause=error.details() or "",
-            )
-
     async def _stream(self, channel: grpc.aio.Channel, opened: _Opened) -> None:
+        opened.positions.clear()
         end = await self._blocking(opened.market.log_end)
         stub = engine_pb2_grpc.EngineServiceStub(channel)
         call = stub.Follow()
         try:
-            await _write(call, self._hello(end))
+            await _write(call, self._hello(end, opened.epoch))
             while True:
-                async with asyncio.timeout(LEADER_SILENT_S):
-                    sent = await call.read()
+                sent = await _read(call)
                 if not isinstance(sent, engine_pb2.FollowResponse):
                     return
                 await self._take(opened, sent, call)
         finally:
             call.cancel()
 
-    def _hello(self, end: LogEnd) -> engine_pb2.FollowRequest:
+    def _hello(self, end: LogEnd, epoch: int) -> engine_pb2.FollowRequest:
         return engine_pb2.FollowRequest(
             hello=engine_pb2.FollowHello(
                 market=self._number,
@@ -200,6 +216,7 @@ class Follower:
                     sequence=end.position.sequence,
                     running_hash=end.position.running_hash,
                 ),
+                epoch=epoch,
             )
         )
 
@@ -211,7 +228,7 @@ class Follower:
         position, unsaved_commands = await self._blocking(_finish, market, taken)
         opened.snapshots.note(unsaved_commands)
         self._patience.worked()
-        if sent.place:
+        if sent.place and not (opened.positions and opened.positions[-1][0] == sent.place):
             opened.positions.append((sent.place, position))
         self._compare(opened, sent)
 
@@ -252,6 +269,18 @@ class _Opened:
         self.keeping = asyncio.create_task(snapshots.keep())
         self.positions: deque[tuple[int, Position]] = deque()
         """Where our events ended at the places told last."""
+
+
+class _LeaderSilentError(Exception):
+    """It has sent not even a sign of life."""
+
+
+async def _read(call: _Call) -> object:
+    try:
+        async with asyncio.timeout(LEADER_SILENT_S):
+            return await call.read()
+    except TimeoutError:
+        raise _LeaderSilentError from None
 
 
 async def _write(call: _Call, request: engine_pb2.FollowRequest) -> None:

@@ -171,9 +171,13 @@ class Journal:
         """
         self.check()
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        frames, lengths = self._command_packer.commands(waiting, self.epoch, self._durable)
-        if self._ship is not None and waiting:
-            self._ship(frames, lengths, self._synced + len(waiting))
+        try:
+            frames, lengths = self._command_packer.commands(waiting, self.epoch, self._durable)
+            if self._ship is not None and waiting:
+                self._ship(frames, lengths, self._synced + len(waiting))
+        except BaseException:
+            self._failed = True  # what waited is in no log, and must not be passed over
+            raise
         with self._appending:
             self._append(frames)
             end = self._bytes

@@ -348,8 +348,9 @@ class Market:
             self._journal.rotate(epoch=epoch)
 
     def log_end(self) -> LogEnd:
-        """Where the commands of this log end."""
-        status = self.status()
+        """Where the commands of this log end, those included that are only stored yet."""
+        with self._settled() as engine:
+            status = self._status(engine)
         return LogEnd(status.last_batch, status.last_digest, status.time_ns, status.position)
 
     def close(self) -> None:

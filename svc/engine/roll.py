@@ -43,7 +43,8 @@ WHERE l.name = $2 AND l.expires_at > clock_timestamp()
 
 R = TypeVar("R")
 
-_REPEATED: tuple[type[Exception], ...] = (*DISCONNECTED, asyncpg.QueryCanceledError)
+REPEATED: tuple[type[Exception], ...] = (*DISCONNECTED, asyncpg.QueryCanceledError)
+"""Behind these the same is tried again."""
 
 _NOT_IN_SYNC = (
     "other journals hold what this one may lack, so it must follow first: docs/standby.md, The roll"
@@ -139,7 +140,7 @@ class Roll:
             try:
                 async with self._database.transaction() as conn:
                     done = await work(conn)
-            except _REPEATED as error:
+            except REPEATED as error:
                 await asyncio.sleep(patience.failed(f"database away: {error!r}"))
             else:
                 patience.worked()

@@ -76,10 +76,13 @@ class EngineService:
         if self._follower is not None:
             await self._follower.close()
         if self._writer is not None:
-            await self._writer.close()
-        self._folder.unlock()
+            await self._writer.drain()
+        is_leading = self._lease is not None and not self._lease.lost.is_set()
         if self._lease is not None:
-            await self._lease.release()
+            await self._lease.release()  # a standby with a journal of its own need not wait
+        if self._writer is not None:
+            await self._writer.close(take_last=is_leading)
+        self._folder.unlock()
 
     def checks(self) -> Mapping[str, Check]:
         """The market must be led here: a standby is alive, but nobody's orders go to it."""
@@ -116,6 +119,7 @@ class EngineService:
             snapshot_commands=self._settings.snapshot_commands,
             roll=roll,
             standbys_required=self._settings.standbys_required,
+            standby_patience_ns=self._settings.standby_patience_ms * 1_000_000,
         )
         self._spawn(self._writer.keep_time())
         self._spawn(self._writer.snapshots.keep())

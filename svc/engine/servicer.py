@@ -23,7 +23,7 @@ from svc.engine.status import LogEnd, Position
 from svc.engine.writer import MarketWriter
 from svc.kit.call import Context
 from svc.kit.clock import Clock
-from svc.kit.errors import DomainError, invalid
+from svc.kit.errors import DomainError, invalid, unavailable
 from svc.kit.pipeline import Phase
 
 HEARTBEAT_NS = 1_000_000_000
@@ -138,7 +138,11 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
     ) -> AsyncIterator[engine_pb2.FollowResponse]:
         """See the contract."""
         hello = (await anext(request_iterator)).hello
-        standbys = self._lead(hello.market).standbys
+        writer = self._lead(hello.market)
+        standbys = writer.standbys
+        if hello.epoch != writer.epoch:
+            why = f"this leader has epoch {writer.epoch}, the standby follows {hello.epoch}"
+            raise unavailable("EPOCH_PASSED", why, epoch=str(writer.epoch))
         position = _position(hello.position)
         end = LogEnd(hello.last_number, hello.last_digest, hello.time_unix_ns, position)
         synced = _synced(request_iterator, standbys)

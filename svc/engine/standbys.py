@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from prometheus_client import Gauge
@@ -22,8 +22,6 @@ from svc.kit.clock import Clock
 from svc.kit.errors import not_leader, unavailable
 from svc.kit.log import get_logger
 
-PATIENCE_NS = 1_000_000_000
-"""A standby that syncs nothing for so long while something waits for it is given up."""
 _LOOK_S = 0.1
 _HEARTBEAT_S = 0.3
 _PART_BYTES = 1 << 20
@@ -66,6 +64,8 @@ class Standby:
     """Place of what was sent last."""
     progress_ns: int
     """When it last had nothing to sync, or synced something; monotonic."""
+    given: int = 0
+    """Place up to which all went into its stream."""
     synced: int = 0
     """Place up to which all is on its disk."""
     is_waited_for: bool = False
@@ -80,6 +80,7 @@ class Standby:
         """It follows no more."""
         self.is_gone = True
         self.moved.set()
+        self.shipments.put_nowait(Shipment(b""))  # wakes who waits for one
 
 
 class Standbys:
@@ -92,6 +93,7 @@ class Standbys:
         clock: Clock,
         *,
         required: int,
+        patience_ns: int,
         in_sync: Gauge,
         turn: asyncio.Lock,
         blocking: Callable[..., Awaitable[Any]],
@@ -99,13 +101,15 @@ class Standbys:
     ) -> None:
         """Nothing leaves the leader while fewer than `required` are in sync.
 
-        `turn` is held while batches are on their way through the market, `blocking` runs a function
-        in the market's thread, `fail` ends the process.
+        A standby is given up that syncs nothing for `patience_ns` while something waits for it.
+        `turn` is held while the market's thread works, `blocking` runs a function there, `fail`
+        ends the process.
         """
         self._market = market
         self._roll = roll
         self._clock = clock
         self._required = required
+        self._patience_ns = patience_ns
         self._in_sync = in_sync
         self._turn = turn
         self._blocking = blocking
@@ -157,10 +161,15 @@ class Standbys:
             yield Shipment(frames)
             frames, place = await self._read(place)
         async with self._turn:
+            # What is begun from here on is shipped; what was begun before has to be read, even
+            # where nothing was left a moment ago.
             rest = []
-            while frames:
-                rest.append(Shipment(frames))
+            while True:
+                if frames:
+                    rest.append(Shipment(frames))
                 frames, place = await self._read(place)
+                if not frames:
+                    break
             standby = self._attach(journal, instance, rest)
         reading = asyncio.create_task(self._read_synced(standby, synced))
         try:
@@ -204,7 +213,7 @@ class Standbys:
         standby = Standby(
             journal, instance, _place(self._market.put_batches), self._clock.monotonic_ns()
         )
-        for shipment in (*rest, self._sign_of_life(standby)):
+        for shipment in (*rest, self._telling(b"", standby.sent)):
             standby.shipments.put_nowait(shipment)
         self._attached.append(standby)
         task = asyncio.create_task(self._keep(standby))
@@ -240,7 +249,7 @@ class Standbys:
         # False as soon as it is gone or has been given up.
         while standby.synced < place:
             waited_ns = self._clock.monotonic_ns() - standby.progress_ns
-            is_late = standby.synced < standby.sent and waited_ns > PATIENCE_NS
+            is_late = standby.synced < standby.sent and waited_ns > self._patience_ns
             if standby.is_gone or is_late:
                 return False
             standby.moved.clear()
@@ -269,7 +278,7 @@ class Standbys:
     async def _read_synced(self, standby: Standby, synced: AsyncIterator[int]) -> None:
         try:
             async for place in synced:
-                standby.synced = max(standby.synced, min(place, standby.sent))
+                standby.synced = max(standby.synced, min(place, standby.given))
                 standby.progress_ns = self._clock.monotonic_ns()
                 standby.moved.set()
                 self._changed.set()
@@ -277,14 +286,19 @@ class Standbys:
             standby.go()
 
     async def _next(self, standby: Standby) -> Shipment:
-        try:
+        shipment = None
+        with suppress(TimeoutError):
             async with asyncio.timeout(_HEARTBEAT_S):
-                return await standby.shipments.get()
-        except TimeoutError:
-            return self._sign_of_life(standby)
+                shipment = await standby.shipments.get()
+        if shipment is None:
+            # One may have come just when the time was over, and what a sign of life asks for must
+            # not be ahead of what was given.
+            return self._telling(b"", standby.given)
+        standby.given = max(standby.given, shipment.place)
+        return shipment
 
-    def _sign_of_life(self, standby: Standby) -> Shipment:
-        return Shipment(b"", standby.sent, self._matched_place, self._matched)
+    def _telling(self, frames: bytes, place: int) -> Shipment:
+        return Shipment(frames, place, self._matched_place, self._matched)
 
     def _ship(self, frames: memoryview, lengths: Sequence[int], put_batches: int) -> None:
         # In the market's thread.
@@ -293,15 +307,14 @@ class Standbys:
             self._loop.call_soon_threadsafe(self._send, parts, _place(put_batches))
 
     def _send(self, parts: list[bytes], place: int) -> None:
-        *first, last = [Shipment(part) for part in parts]
-        last = replace(last, place=place, matched_place=self._matched_place, matched=self._matched)
+        shipments = [Shipment(part) for part in parts[:-1]] + [self._telling(parts[-1], place)]
         for standby in self._attached:
             if standby.is_gone:
                 continue
             if standby.synced >= standby.sent:
                 standby.progress_ns = self._clock.monotonic_ns()
             standby.sent = place
-            for shipment in (*first, last):
+            for shipment in shipments:
                 standby.shipments.put_nowait(shipment)
 
 

@@ -69,6 +69,7 @@ class MarketWriter:
         snapshot_commands: int,
         roll: Enrols,
         standbys_required: int,
+        standby_patience_ns: int,
     ) -> None:
         """Nothing is answered or published once `lost` is set: another engine may lead.
 
@@ -84,19 +85,23 @@ class MarketWriter:
         self._figures = figures
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"market-{market.market}")
         self._turn = asyncio.Lock()
+        self._working = asyncio.Lock()
+        self._is_drained = False
         self.standbys = Standbys(
             market,
             roll,
             clock,
             required=standbys_required,
+            patience_ns=standby_patience_ns,
             in_sync=figures.standbys,
-            turn=self._turn,
+            turn=self._working,
             blocking=self._blocking,
             fail=fail,
         )
         self._moved = asyncio.Event()
         status = market.status()
         self.log_id = status.position.log_id.hex()
+        self.epoch = status.epoch
         self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
         self.covered_number = status.covered.last_batch
         """Batches up to this number are in a verified snapshot."""
@@ -138,7 +143,8 @@ class MarketWriter:
 
     async def statistics(self) -> Statistics:
         """See Market.statistics."""
-        return await self._run(self._market.statistics)
+        # An operator sees a market that waits for its standbys too.
+        return await self._blocking(self._market.statistics)
 
     async def keep_time(self) -> None:
         """Let time pass in the market whenever something is due. Runs until cancelled."""
@@ -156,13 +162,17 @@ class MarketWriter:
                 except DomainError:
                     return  # another engine leads from here on
 
-    async def close(self) -> None:
-        """Finish what is in flight and close the journal."""
+    async def drain(self) -> None:
+        """Finish what is in flight; nothing leaves afterwards, and another engine may lead."""
         if self._lost.is_set() or self.standbys.is_short:
             await self.standbys.close()  # nothing leaves any more: who waits for that is told
         await self._batches.close()
         await self.standbys.close()
-        await self.snapshots.close(take_last=not self._lost.is_set())
+        self._is_drained = True
+
+    async def close(self, *, take_last: bool) -> None:
+        """Close the journal behind `drain`, with a snapshot for the next start if asked."""
+        await self.snapshots.close(take_last=take_last)
         await self._blocking(self._market.close)
         self._executor.shutdown()
 
@@ -195,10 +205,13 @@ class MarketWriter:
 
     async def _begin_snapshot(self) -> SegmentHeader:
         try:
-            return await self._run(self._market.begin_snapshot)
+            head = await self._blocking(self._market.begin_snapshot)
         except (JournalError, OSError) as error:
             self._fail(error)
             raise
+        if not self._is_drained:
+            self._must_lead()
+        return head
 
     def _messages(self, batches: Sequence[EventBatch]) -> list[_Message]:
         status = self._market.status()
@@ -230,7 +243,8 @@ class MarketWriter:
         def counted() -> tuple[T, int]:
             return work(*arguments), self._market.put_batches
 
-        result, put_batches = await self._blocking(counted)
+        async with self._working:
+            result, put_batches = await self._blocking(counted)
         await self.standbys.hold(put_batches)
         self._must_lead()
         return result

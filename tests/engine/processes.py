@@ -23,6 +23,8 @@ from svc.kit.identity import Identity, create_secrets, load_identity
 
 ROOT = Path(__file__).parents[2]
 ORDERS = 300
+PAUSE_S = 0.02
+"""Between two looks: the engines need the processors."""
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Running:
         while True:
             with suppress(grpc.aio.AioRpcError):
                 return await self.status()
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_S)
 
     async def has_in_sync(self, *instances: str) -> None:
         """Returns when these standbys are in sync with it, and no others."""
@@ -64,14 +66,14 @@ class Running:
             with suppress(grpc.aio.AioRpcError):
                 standbys = (await self.statistics()).standbys
                 found = {standby.instance for standby in standbys if standby.in_sync}
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_S)
 
     async def said(self, event: str) -> None:
         """Returns when that stands in its log."""
         while True:
             if f'"{event}"' in await asyncio.to_thread(self.log.read_text):
                 return
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_S)
 
     async def submit(self, numbers: Sequence[int], *, version_at: int = 0) -> None:
         """Hands over these batches on one stream, and notes what is acknowledged."""
@@ -140,7 +142,7 @@ async def standing_by(engine: Running) -> None:
         except grpc.aio.AioRpcError as error:
             if from_rpc(error).reason == "NOT_LEADER":
                 return
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def lease_epoch_is(url: str, epoch: int) -> None:
@@ -200,6 +202,8 @@ class Engines:
             "REDIS_URL": "unix:///nowhere", "MESH_SECRETS_DIR": str(self._secrets),
             "MESH_JOURNAL_DIR": str(self._folder / journal), "MESH_INSTANCE": instance,
             "MESH_DRAIN_MS": "0", "MESH_JOURNAL_SEGMENT_BYTES": str(1 << 20),
+            # However slow the machine is, who is in sync stays so.
+            "MESH_STANDBY_PATIENCE_MS": "30000",
             "ENGINE_GRPC_PORT": str(port), "ENGINE_HTTP_PORT": str(self._free_port()), **settings,
         }  # fmt: skip
         log = self._folder / f"{instance}-{port}.log"

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import pytest
 from engine.v1 import engine_pb2
 from trading.v1 import trading_pb2
 
+from svc.engine import follower as follower_module
 from svc.engine.folder import Folder
 from svc.engine.follower import Follower
 from svc.engine.journal_reader import JournalError
@@ -112,7 +113,8 @@ async def test_a_standby_has_what_it_says_and_goes_on_from_there(
 ) -> None:
     fake, follower = leader
     running = asyncio.create_task(follower.run())
-    await fake.had.wait()
+    async with asyncio.timeout(60):
+        await fake.had.wait()
     running.cancel()
     await asyncio.wait([running])
     assert fake.synced == [7, 8]
@@ -130,7 +132,8 @@ async def test_a_standby_whose_engine_makes_other_events_ends(
     told = fake.claims
     fake.claims = Position(told.log_id, told.sequence, told.running_hash ^ 1)
     with pytest.raises(JournalError, match="REPLAY_DIVERGED: the leader's events end at"):
-        await follower.run()
+        async with asyncio.timeout(60):
+            await follower.run()
 
 
 async def test_a_standby_that_is_cut_off_calls_again_and_goes_on(
@@ -141,6 +144,33 @@ async def test_a_standby_that_is_cut_off_calls_again_and_goes_on(
     running = asyncio.create_task(follower.run())
     while len(fake.synced) < 6:  # it is silent each time
         fake.had.clear()
+        async with asyncio.timeout(60):
+            await fake.had.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    market = await follower.take_over(2)
+    assert market is not None
+    assert market.log_end() == fake.market.log_end()
+    market.close()
+
+
+async def test_an_answer_that_cannot_be_given_does_not_make_it_forget_what_it_stored(
+    leader: tuple[FakeLeader, Follower], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, follower = leader
+    written = follower_module._write  # noqa: SLF001
+    failures = iter((True,))
+
+    async def write(call: Any, request: engine_pb2.FollowRequest) -> None:
+        if request.HasField("synced") and next(failures, False):
+            details = "the connection is gone"
+            empty = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, empty, empty, details)
+        await written(call, request)
+
+    monkeypatch.setattr(follower_module, "_write", write)
+    running = asyncio.create_task(follower.run())
+    async with asyncio.timeout(60):
         await fake.had.wait()
     running.cancel()
     await asyncio.wait([running])

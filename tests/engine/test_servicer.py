@@ -33,6 +33,9 @@ from tests.engine.lossy import a_market, flow_batches, numbered
 Events = AsyncIterator[engine_pb2.StreamEventsResponse]
 
 
+PATIENCE_NS = 1_000_000_000
+
+
 class NobodyElse:
     """The roll of a market without standbys: nothing is asked of it."""
 
@@ -47,7 +50,11 @@ class Led:
     """A market with its writer and servicer."""
 
     def __init__(
-        self, folder: Path, snapshot_commands: int = 1_000_000, roll: Enrols | None = None
+        self,
+        folder: Path,
+        snapshot_commands: int = 1_000_000,
+        roll: Enrols | None = None,
+        standbys_required: int = 0,
     ) -> None:
         self.clock = FakeClock(START_NS)
         self.lost = asyncio.Event()
@@ -61,9 +68,15 @@ class Led:
             lost=self.lost,
             snapshot_commands=snapshot_commands,
             roll=roll or NobodyElse(),
-            standbys_required=0,
+            standbys_required=standbys_required,
+            standby_patience_ns=PATIENCE_NS,
         )
         self.servicer = EngineServicer(lambda _market: self.writer, self.clock)
+
+    async def close(self) -> None:
+        """As the service stops."""
+        await self.writer.drain()
+        await self.writer.close(take_last=not self.lost.is_set())
 
     def follow(self, **fields: Any) -> Events:
         """The stream of a call without a context, which the method does not use."""
@@ -80,7 +93,7 @@ class Led:
 async def led(tmp_path: Path) -> AsyncIterator[Led]:
     market = Led(tmp_path)
     yield market
-    await market.writer.close()
+    await market.close()
 
 
 def definition(number: int) -> Batch:
@@ -166,7 +179,7 @@ async def test_a_snapshot_is_taken_whenever_enough_commands_have_come(tmp_path: 
     assert 0 < covered.last_batch <= 15
     await market.submit(*batches[15:])
     keeping.cancel()
-    await market.writer.close()
+    await market.close()
     again = a_market(Folder(tmp_path), epoch=2)
     assert again.status().covered.last_batch == len(batches)
     assert again.status().unsaved_commands == 0
@@ -193,7 +206,7 @@ async def test_a_writer_that_has_lost_its_lease_takes_no_snapshot(tmp_path: Path
     market.lost.set()
     with pytest.raises(DomainError, match="standby"):
         await market.writer.snapshots.take()
-    await market.writer.close()
+    await market.close()
     assert Folder(tmp_path).snapshots() == []
 
 

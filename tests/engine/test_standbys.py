@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from svc.engine.frame_index import Place
 from svc.engine.journal import stamped_of
-from svc.engine.standbys import PATIENCE_NS, Shipment
+from svc.engine.standbys import Shipment
 from svc.engine.status import LogEnd, Position
 from svc.kit.errors import DomainError
 from tests.engine.lossy import flow_batches
-from tests.engine.test_servicer import Led
+from tests.engine.test_servicer import PATIENCE_NS, Led
 
 JOURNAL = "ab" * 16
 NO_LOG = LogEnd(0, b"", 0, Position(b"", 0, 0))
@@ -129,7 +131,7 @@ async def led(tmp_path: Path, roll: WrittenRoll) -> AsyncIterator[Led]:
     market = Led(tmp_path, roll=roll)
     yield market
     market.lost.set()  # nobody is waited for
-    await market.writer.close()
+    await market.close()
 
 
 async def everything_else() -> None:
@@ -268,3 +270,74 @@ async def test_events_are_told_to_the_standby_with_the_place_they_belong_to(led:
     status = await led.writer.status()
     assert standby.shipments[-1].matched == status.position
     standby.go()
+
+
+async def test_a_standby_that_has_everything_gets_the_group_that_is_on_its_way(
+    led: Led, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = flow_batches(3, 10)
+    read = led.market.commands_from
+    answers: list[asyncio.Task[object]] = []
+    loop = asyncio.get_running_loop()
+
+    def begin() -> None:
+        answers.append(asyncio.create_task(led.writer.submit(first)))
+
+    def read_and_begin(place: Place, most_bytes: int) -> tuple[bytes, Place]:
+        found = read(place, most_bytes)
+        if not answers:
+            loop.call_soon_threadsafe(begin)
+            while not (answers and led.writer._working.locked()):  # noqa: SLF001 - not in the loop
+                time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(led.market, "commands_from", read_and_begin)
+    standby = FakeStandby(led)
+    await standby.in_sync()
+    await asyncio.gather(*answers)
+    await standby.in_sync()
+    assert standby.numbers == [1]
+    standby.go()
+
+
+async def test_a_sign_of_life_asks_for_nothing_that_was_not_given(
+    led: Led, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = list(flow_batches(3, 30))
+    standby = FakeStandby(led)
+    await standby.in_sync()
+    monkeypatch.setattr("svc.engine.standbys._HEARTBEAT_S", 0.0)
+    for batch in batches[:20]:
+        answer = asyncio.create_task(led.writer.submit(batch))
+        await standby.came(batch.number)
+        standby.sync()
+        await answer
+    frames = b""
+    for shipment in standby.shipments:
+        frames += shipment.frames
+        if shipment.place:
+            # The first place is that of no batch.
+            assert shipment.place <= 1 + len(list(stamped_of(frames)))
+    standby.go()
+
+
+async def test_a_market_that_waits_for_a_standby_takes_in_the_one_that_comes(
+    tmp_path: Path, roll: WrittenRoll
+) -> None:
+    first, *_ = flow_batches(3, 10)
+    market = Led(tmp_path, roll=roll, standbys_required=1)
+    standby = FakeStandby(market)
+    await standby.in_sync()
+    answer = asyncio.create_task(market.writer.submit(first))
+    await standby.came(1)
+    standby.go()  # before it has answered
+    await struck_off(market)
+    assert not answer.done()
+    assert (await market.writer.statistics()).status.last_batch == 1
+    again = FakeStandby(market)
+    await again.came(1)
+    again.sync()
+    assert (await answer).number == 1
+    again.go()
+    await struck_off(market)
+    await market.close()

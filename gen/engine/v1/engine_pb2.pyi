@@ -175,7 +175,7 @@ class SnapshotOrdersResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentState, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[LiveOrder, _Mapping]]] = ...) -> None: ...
 
 class FollowHello(_message.Message):
-    __slots__ = ("market", "journal", "instance", "last_number", "last_digest", "time_unix_ns", "position")
+    __slots__ = ("market", "journal", "instance", "last_number", "last_digest", "time_unix_ns", "position", "epoch")
     MARKET_FIELD_NUMBER: _ClassVar[int]
     JOURNAL_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +183,7 @@ class FollowHello(_message.Message):
     LAST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     market: int
     journal: str
     instance: str
@@ -190,7 +191,8 @@ class FollowHello(_message.Message):
     last_digest: bytes
     time_unix_ns: int
     position: _trading_pb2.LogPosition
-    def __init__(self, market: _Optional[int] = ..., journal: _Optional[str] = ..., instance: _Optional[str] = ..., last_number: _Optional[int] = ..., last_digest: _Optional[bytes] = ..., time_unix_ns: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+    epoch: int
+    def __init__(self, market: _Optional[int] = ..., journal: _Optional[str] = ..., instance: _Optional[str] = ..., last_number: _Optional[int] = ..., last_digest: _Optional[bytes] = ..., time_unix_ns: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class FollowRequest(_message.Message):
     __slots__ = ("hello", "synced")
