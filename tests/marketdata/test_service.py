@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests.marketdata.conftest import BTC_USDT, Serve, Served, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
+    from pathlib import Path
 
     from marketdata.v1.marketdata_pb2_grpc import MarketDataServiceAsyncStub
 
@@ -211,12 +213,16 @@ async def test_engine_that_comes_back_is_followed_from_where_it_was_left(serve: 
 
 
 async def test_log_that_the_tape_does_not_come_from_stops_books_but_not_history(
-    serve: Serve,
+    serve: Serve, tmp_path: Path
 ) -> None:
     async with serve() as served:
         await served.relay.know()
         await book_at(served, await served.relay.trade(100, 5))
         await candles(served.public, "1m", 1)
+    # The folder that leads, so its identity says, and nothing of its log.
+    foreign = tmp_path / "foreign" / "market-1"
+    foreign.mkdir(parents=True)
+    shutil.copy(tmp_path / "journal" / "market-1" / "identity", foreign)
     async with serve(journal="foreign") as served:
         public = served.public
 
