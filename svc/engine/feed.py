@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from engine.v1 import engine_pb2, records_pb2
+from trading.v1 import trading_pb2
 
 from svc.engine import wire
 from svc.engine.journal import EventBatch
+from svc.engine.status import Position
 
 KEPT_EVENTS = 200_000
 """Events kept at least, if there were as many."""
@@ -29,6 +31,15 @@ def to_message(market: int, log_id: str, batch: EventBatch) -> engine_pb2.Stream
     events.previous_hash = batch.previous_hash
     events.running_hash = batch.running_hash
     return engine_pb2.StreamEventsResponse(batch=events)
+
+
+def position_message(position: Position) -> trading_pb2.LogPosition:
+    """A position as it travels."""
+    return trading_pb2.LogPosition(
+        log_id=position.log_id.hex(),
+        sequence=position.sequence,
+        running_hash=position.running_hash,
+    )
 
 
 def last_sequence(message: engine_pb2.StreamEventsResponse) -> int:

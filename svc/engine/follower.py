@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import grpc
 from engine.v1 import engine_pb2, engine_pb2_grpc
-from trading.v1 import trading_pb2
 
+from svc.engine.feed import position_message
 from svc.engine.folder import Folder, FolderLocked
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Taken
@@ -211,11 +211,7 @@ class Follower:
                 last_number=end.last_batch,
                 last_digest=end.last_digest,
                 time_unix_ns=end.time_ns,
-                position=trading_pb2.LogPosition(
-                    log_id=end.position.log_id.hex(),
-                    sequence=end.position.sequence,
-                    running_hash=end.position.running_hash,
-                ),
+                position=position_message(end.position),
                 epoch=epoch,
             )
         )

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from trading.v1 import trading_pb2
 
 from svc.engine import wire
-from svc.engine.feed import last_sequence, without_orders
+from svc.engine.feed import last_sequence, position_message, without_orders
 from svc.engine.journal import Batch
 from svc.engine.live_orders import live_orders
 from svc.engine.market import Outcome
@@ -110,11 +110,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         """See the contract."""
         snapshot = await self._lead(request.market).snapshot()
         part = engine_pb2.SnapshotOrdersResponse(
-            position=trading_pb2.LogPosition(
-                log_id=snapshot.position.log_id.hex(),
-                sequence=snapshot.position.sequence,
-                running_hash=snapshot.position.running_hash,
-            ),
+            position=position_message(snapshot.position),
             instruments=[
                 engine_pb2.InstrumentState(
                     instrument_id=instrument_id,
@@ -181,11 +177,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         found = await writer.statistics()
         status = found.status
         return engine_pb2.GetStatisticsResponse(
-            position=trading_pb2.LogPosition(
-                log_id=writer.log_id,
-                sequence=status.position.sequence,
-                running_hash=status.position.running_hash,
-            ),
+            position=position_message(status.position),
             last_number=status.last_batch,
             epoch=status.epoch,
             time_unix_ns=status.time_ns,
@@ -305,14 +297,13 @@ async def _synced(
 
 
 def _follow_response(shipment: Shipment) -> engine_pb2.FollowResponse:
-    response = engine_pb2.FollowResponse(
-        frames=shipment.frames, place=shipment.place, matched_place=shipment.matched_place
+    matched = shipment.matched
+    return engine_pb2.FollowResponse(
+        frames=shipment.frames,
+        place=shipment.place,
+        matched_place=shipment.matched_place,
+        matched=None if matched is None else position_message(matched),
     )
-    if shipment.matched is not None:
-        response.matched.log_id = shipment.matched.log_id.hex()
-        response.matched.sequence = shipment.matched.sequence
-        response.matched.running_hash = shipment.matched.running_hash
-    return response
 
 
 def _done(outcome: Outcome, covered_number: int) -> engine_pb2.BatchDone:

@@ -223,7 +223,7 @@ class MarketWriter:
         for message in messages:
             self.feed.publish(message)
             self._figures.events.inc(len(message.batch.events))
-        end = Position(bytes.fromhex(self.log_id), self.feed.sequence, self.feed.running_hash)
+        end = Position(self._market.log_id, self.feed.sequence, self.feed.running_hash)
         self.standbys.note_matched(self._market.put_batches, end)
         self._moved.set()
         self.snapshots.note(self._unsaved_commands)

@@ -31,6 +31,15 @@ from tests.engine.test_servicer import order as an_order
 ALL = range(1, ORDERS + 1)
 
 
+async def pair(start: Engines, **settings: str) -> tuple[Running, Running]:
+    """A leader of these settings, and a standby that is in sync with it."""
+    primary = await start("a", **settings)
+    await primary.led()
+    standby = await start("b", "second")
+    await primary.has_in_sync("b")
+    return primary, standby
+
+
 async def go_on(engine: Running, before: Running, epoch: int) -> None:
     """Hands over what is missing to the engine that leads now; nothing acknowledged is missing."""
     status = await engine.led()
@@ -78,10 +87,7 @@ async def test_a_standby_in_sync_takes_over_with_its_own_journal(
     start: Engines, after: int
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start)
         submitting = asyncio.create_task(primary.submit(ALL))
         await acknowledged(primary, after)
         primary.process.kill()
@@ -110,10 +116,7 @@ async def test_a_leader_that_was_paused_tells_nothing_and_comes_back_as_a_standb
     start: Engines, migrated_url: str
 ) -> None:
     async with asyncio.timeout(120):
-        primary = await start("a")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start)
         submitting = asyncio.create_task(primary.submit(ALL))
         await acknowledged(primary, 100)
         primary.process.send_signal(signal.SIGSTOP)
@@ -155,10 +158,7 @@ async def test_nothing_leaves_the_leader_that_a_standby_has_not_synced_or_was_st
     start: Engines, migrated_url: str
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a", MESH_STANDBY_PATIENCE_MS="3000")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start, MESH_STANDBY_PATIENCE_MS="3000")
         assert await roll(migrated_url) == 2
         standby.process.send_signal(signal.SIGSTOP)
         await primary.submit([1])
@@ -192,10 +192,7 @@ async def test_what_only_a_dead_leader_holds_is_set_aside_when_it_comes_back(
     start: Engines,
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start)
         await primary.submit(range(1, 101))
         primary.process.kill()
         await primary.process.wait()
@@ -244,10 +241,7 @@ async def test_two_standbys_follow_and_the_first_to_hold_the_lease_is_followed_b
 
 async def test_callers_that_know_both_addresses_find_whoever_leads(start: Engines) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start)
         await standing_by(standby)
         target = f"ipv4:127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
         async with connect(target, primary.identity) as channel:
@@ -264,10 +258,7 @@ async def test_a_standby_that_was_struck_off_gives_the_lease_back(
     start: Engines, migrated_url: str
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a", MESH_STANDBY_PATIENCE_MS="3000")
-        await primary.led()
-        standby = await start("b", "second")
-        await primary.has_in_sync("b")
+        primary, standby = await pair(start, MESH_STANDBY_PATIENCE_MS="3000")
         await standby.said("journal_not_in_sync_going_on")  # from here on it waits for the lease
         standby.process.send_signal(signal.SIGSTOP)
         await primary.submit(range(1, 101))
