@@ -73,6 +73,14 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         done = await self._submit_one(request.market, request.number, request.digest, command)
         return engine_pb2.CancelOrderResponse(done=done)
 
+    async def ReplaceOrder(
+        self, request: engine_pb2.ReplaceOrderRequest, context: Context
+    ) -> engine_pb2.ReplaceOrderResponse:
+        """See the contract."""
+        command = records_pb2.Command(replace_order=request.replace)
+        done = await self._submit_one(request.market, request.number, request.digest, command)
+        return engine_pb2.ReplaceOrderResponse(done=done)
+
     async def StreamEvents(
         self, request: engine_pb2.StreamEventsRequest, context: Context
     ) -> AsyncIterator[engine_pb2.StreamEventsResponse]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from engine.v1 import engine_pb2
+from engine.v1 import engine_pb2, records_pb2
 from prometheus_client import CollectorRegistry
 
 from svc.engine.folder import Folder
@@ -217,3 +217,41 @@ async def test_an_answer_says_up_to_where_a_snapshot_covers_the_log(led: Led) ->
     await led.writer.snapshots.take()
     await led.submit(third)
     assert led.writer.covered_number == second.number
+
+
+async def test_a_list_of_one_places_replaces_and_cancels_and_is_known_again(led: Led) -> None:
+    """Each under an outbox number of its own, with the digest that tells a repeat from a clash."""
+    context = cast("Any", None)
+    await led.submit(definition(1))
+    named = {"order_id": 7, "account_id": 3, "instrument_id": 101}
+    place = engine_pb2.PlaceOrderRequest(
+        market=1, number=2, digest=bytes(16),
+        order=records_pb2.NewOrder(
+            **named, version=1, side="BUY", type="LIMIT", time_in_force="GTC",
+            self_trade_mode="NONE", price_ticks=900, quantity_lots=5,
+        ),
+    )  # fmt: skip
+    assert (await led.servicer.PlaceOrder(place, context)).done.number == 2
+    replacing = engine_pb2.ReplaceOrderRequest(
+        market=1, number=3, digest=bytes(range(16)),
+        replace=records_pb2.ReplaceOrder(**named, version=2, price_ticks=901, quantity_lots=4),
+    )  # fmt: skip
+    done = (await led.servicer.ReplaceOrder(replacing, context)).done
+    assert (done.number, done.duplicate) == (3, False)
+    again = (await led.servicer.ReplaceOrder(replacing, context)).done
+    assert (again.number, again.duplicate, again.sequence) == (3, True, done.sequence)
+    replacing.digest = bytes(16)
+    with pytest.raises(DomainError) as refused:
+        await led.servicer.ReplaceOrder(replacing, context)
+    assert refused.value.reason == "DIGEST_MISMATCH"
+    replacing.number = 5
+    with pytest.raises(DomainError) as refused:
+        await led.servicer.ReplaceOrder(replacing, context)
+    assert refused.value.reason == "BATCH_GAP"
+    stream = led.servicer.SnapshotOrders(engine_pb2.SnapshotOrdersRequest(market=1), context)
+    (live,) = (await anext(cast("Any", stream))).orders
+    assert (live.version, live.price_ticks, live.remaining_lots) == (2, 901, 4)
+    cancel = engine_pb2.CancelOrderRequest(
+        market=1, number=4, digest=bytes(16), cancel=records_pb2.CancelOrder(**named)
+    )
+    assert (await led.servicer.CancelOrder(cancel, context)).done.number == 4

@@ -96,6 +96,24 @@ class CancelOrderResponse(_message.Message):
     done: BatchDone
     def __init__(self, done: _Optional[_Union[BatchDone, _Mapping]] = ...) -> None: ...
 
+class ReplaceOrderRequest(_message.Message):
+    __slots__ = ("market", "number", "digest", "replace")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    number: int
+    digest: bytes
+    replace: _records_pb2.ReplaceOrder
+    def __init__(self, market: _Optional[int] = ..., number: _Optional[int] = ..., digest: _Optional[bytes] = ..., replace: _Optional[_Union[_records_pb2.ReplaceOrder, _Mapping]] = ...) -> None: ...
+
+class ReplaceOrderResponse(_message.Message):
+    __slots__ = ("done",)
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    done: BatchDone
+    def __init__(self, done: _Optional[_Union[BatchDone, _Mapping]] = ...) -> None: ...
+
 class StreamEventsRequest(_message.Message):
     __slots__ = ("market", "after", "instruments_only")
     MARKET_FIELD_NUMBER: _ClassVar[int]

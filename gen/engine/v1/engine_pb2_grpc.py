@@ -50,6 +50,11 @@ class EngineServiceStub:
                 request_serializer=engine_dot_v1_dot_engine__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=engine_dot_v1_dot_engine__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/engine.v1.EngineService/ReplaceOrder',
+                request_serializer=engine_dot_v1_dot_engine__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
         self.StreamEvents = channel.unary_stream(
                 '/engine.v1.EngineService/StreamEvents',
                 request_serializer=engine_dot_v1_dot_engine__pb2.StreamEventsRequest.SerializeToString,
@@ -107,6 +112,13 @@ class EngineServiceServicer:
 
     def CancelOrder(self, request, context):
         """Hands over one cancel as the batch of that number. Errors as of Submit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Hands over one replace as the batch of that number. Errors as of Submit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +191,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=engine_dot_v1_dot_engine__pb2.CancelOrderRequest.FromString,
                     response_serializer=engine_dot_v1_dot_engine__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.ReplaceOrderResponse.SerializeToString,
             ),
             'StreamEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamEvents,
@@ -293,6 +310,33 @@ class EngineService:
             '/engine.v1.EngineService/CancelOrder',
             engine_dot_v1_dot_engine__pb2.CancelOrderRequest.SerializeToString,
             engine_dot_v1_dot_engine__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.EngineService/ReplaceOrder',
+            engine_dot_v1_dot_engine__pb2.ReplaceOrderRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.ReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

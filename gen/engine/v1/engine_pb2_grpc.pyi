@@ -48,6 +48,8 @@ class EngineServiceStub:
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_engine_pb2.CancelOrderRequest, _engine_pb2.CancelOrderResponse]
     """Hands over one cancel as the batch of that number. Errors as of Submit."""
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_engine_pb2.ReplaceOrderRequest, _engine_pb2.ReplaceOrderResponse]
+    """Hands over one replace as the batch of that number. Errors as of Submit."""
     StreamEvents: _grpc.UnaryStreamMultiCallable[_engine_pb2.StreamEventsRequest, _engine_pb2.StreamEventsResponse]
     """Follows the events after a position, whole batches in order. The position is checked:
     FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH or LOG_BEHIND_CONSUMER; OUT_OF_RANGE with
@@ -91,6 +93,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_engine_pb2.CancelOrderRequest, _engine_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Hands over one cancel as the batch of that number. Errors as of Submit."""
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_engine_pb2.ReplaceOrderRequest, _engine_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Hands over one replace as the batch of that number. Errors as of Submit."""
     StreamEvents: _aio.UnaryStreamMultiCallable[_engine_pb2.StreamEventsRequest, _engine_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Follows the events after a position, whole batches in order. The position is checked:
     FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH or LOG_BEHIND_CONSUMER; OUT_OF_RANGE with
@@ -149,6 +153,14 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.CancelOrderResponse, _abc.Awaitable[_engine_pb2.CancelOrderResponse]]:
         """Hands over one cancel as the batch of that number. Errors as of Submit."""
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _engine_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.ReplaceOrderResponse, _abc.Awaitable[_engine_pb2.ReplaceOrderResponse]]:
+        """Hands over one replace as the batch of that number. Errors as of Submit."""
 
     @_abc_1.abstractmethod
     def StreamEvents(
