@@ -53,6 +53,17 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
+    def is_locked_elsewhere(self) -> bool:
+        """Whether another process is the one writer."""
+        if self._lock is not None:
+            return False
+        try:
+            self.lock()
+        except FolderLocked:
+            return True
+        self.unlock()
+        return False
+
     def identity(self) -> str:
         """Says which folder this is: 32 hexadecimal digits that it got when it was first asked."""
         path = self.path / _IDENTITY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import grpc
@@ -28,6 +29,9 @@ from svc.topology import MARKET
 LOG_ID_BYTES = 16
 _LEASE = f"market-{MARKET}"
 _LOCK_RETRY_S = 0.05
+_LOCK_PATIENCE_S = 0.5
+"""How long the lease is kept while another process has the journal: longer than one takes to die,
+too short for anybody to miss who could lead instead."""
 
 T = TypeVar("T")
 
@@ -57,6 +61,7 @@ class EngineService:
         self._follower: Follower | None = None
         self._writer: MarketWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._was_locked_out = False
 
     def register(self, server: grpc.aio.Server) -> None:
         """See Service."""
@@ -104,11 +109,7 @@ class EngineService:
             peer=self._runtime.peer,
             snapshot_commands=self._settings.snapshot_commands,
         )
-        epoch = await self._acquire(lease, roll, follower)
-        market = await follower.take_over(epoch)
-        if market is None:
-            await self._lock_folder(lease)
-            market = await asyncio.to_thread(self._open, epoch, secrets.token_bytes(LOG_ID_BYTES))
+        market = await self._market(lease, roll, follower)
         await roll.lead(self._settings.instance, market.log_id)
         self._writer = MarketWriter(
             market,
@@ -124,7 +125,22 @@ class EngineService:
         self._spawn(self._writer.keep_time())
         self._spawn(self._writer.snapshots.keep())
         self._spawn(self._watch(lease))
-        log.info("market_led", market=MARKET, epoch=epoch, sequence=self._writer.feed.sequence)
+        sequence = self._writer.feed.sequence
+        log.info("market_led", market=MARKET, epoch=lease.epoch, sequence=sequence)
+
+    async def _market(self, lease: Lease, roll: Roll, follower: Follower) -> Market:
+        """The market, once the lease and its journal are ours."""
+        while True:
+            epoch = await self._acquire(lease, roll, follower)
+            followed = await follower.take_over(epoch)
+            if followed is not None:
+                return followed
+            if await self._lock_folder():
+                new_log_id = secrets.token_bytes(LOG_ID_BYTES)
+                return await asyncio.to_thread(self._open, epoch, new_log_id)
+            # Whoever writes there hangs: another journal on the roll may lead meanwhile.
+            await lease.release()
+            log.warning("lease_given_back", market=MARKET, cause="the journal is still locked")
 
     async def _acquire(self, lease: Lease, roll: Roll, follower: Follower) -> int:
         """Follows whoever leads until the lease is ours, and our journal lacks nothing."""
@@ -145,6 +161,7 @@ class EngineService:
 
     async def _acquire_in_sync(self, lease: Lease, roll: Roll) -> int | None:
         await roll.until_it_may_lead()
+        await self._until_folder_may_be_had()
         epoch = await lease.acquire()
         # Whoever led before may have struck us off while we waited; under our epoch nobody can.
         if await roll.may_lead():
@@ -152,22 +169,28 @@ class EngineService:
         await lease.release()
         return None
 
-    async def _lock_folder(self, held: Lease) -> None:
+    async def _until_folder_may_be_had(self) -> None:
+        # Only when it could not be had before. The first time the lease is taken all the same, so
+        # that a writer that hangs finds it lost when it wakes, and ends.
+        while True:
+            if not (self._was_locked_out and self._folder.is_locked_elsewhere()):
+                return
+            await asyncio.sleep(_LOCK_RETRY_S)
+
+    async def _lock_folder(self) -> bool:
+        """Whether the journal is ours to write before patience is over."""
         # A writer that was paused has lost its lease, and the lock goes when its process does: it
         # may append until then, which is read afterwards, and nothing later.
-        told = False
-        while True:
-            try:
-                self._folder.lock()
-            except FolderLocked as error:
-                if held.lost.is_set():
-                    raise LeaseLost(_LEASE, held.epoch, str(error)) from None
-                if not told:
-                    log.warning("journal_still_locked", market=MARKET, detail=str(error))
-                told = True
-                await asyncio.sleep(_LOCK_RETRY_S)
-            else:
-                return
+        self._was_locked_out = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOCK_PATIENCE_S):
+                while self._was_locked_out:
+                    try:
+                        self._folder.lock()
+                        self._was_locked_out = False
+                    except FolderLocked:
+                        await asyncio.sleep(_LOCK_RETRY_S)
+        return not self._was_locked_out
 
     def _open(self, epoch: int, new_log_id: bytes) -> Market:
         return open_market(

@@ -147,12 +147,21 @@ async def standing_by(engine: Running) -> None:
 
 async def lease_epoch_is(url: str, epoch: int) -> None:
     """Returns when the market's lease has this epoch."""
+    await _answer_is(url, "SELECT epoch FROM leases WHERE name = 'market-1'", epoch)
+
+
+async def nobody_leads(url: str) -> None:
+    """Returns when the market's lease has expired, or was given back."""
+    query = "SELECT expires_at <= clock_timestamp() FROM leases WHERE name = 'market-1'"
+    await _answer_is(url, query, expected=True)
+
+
+async def _answer_is(url: str, query: str, expected: object) -> None:
     database = await open_database(Target(url, "engine"))
     try:
-        query = "SELECT epoch FROM leases WHERE name = 'market-1'"
         while True:
             async with database.transaction() as conn:
-                if await conn.fetchval(query) == epoch:
+                if await conn.fetchval(query) == expected:
                     return
     finally:
         await database.close()

@@ -239,6 +239,31 @@ async def test_two_standbys_follow_and_the_first_to_hold_the_lease_is_followed_b
         await go_on(others[follower], others[leader], 3)
 
 
+async def test_a_standby_elsewhere_leads_when_the_one_beside_the_leader_cannot(
+    start: Engines, migrated_url: str
+) -> None:
+    async with asyncio.timeout(120):
+        primary, elsewhere = await pair(start)
+        await elsewhere.said("journal_not_in_sync_going_on")  # from here on it waits for the lease
+        beside = await start("c")
+        await standing_by(beside)
+        submitting = asyncio.create_task(primary.submit(ALL))
+        await acknowledged(primary, 100)
+        primary.process.send_signal(signal.SIGSTOP)
+        # So that it is the one beside it that gets the lease.
+        elsewhere.process.send_signal(signal.SIGSTOP)
+        await lease_epoch_is(migrated_url, 2)
+        elsewhere.process.send_signal(signal.SIGCONT)
+        await go_on(elsewhere, primary, 3)
+        primary.process.kill()
+        with suppress(grpc.aio.AioRpcError):
+            await submitting
+        await elsewhere.has_in_sync("c")
+        elsewhere.process.kill()
+        await beside.led()
+        assert_gapless(await beside.events())
+
+
 async def test_callers_that_know_both_addresses_find_whoever_leads(start: Engines) -> None:
     async with asyncio.timeout(90):
         primary, standby = await pair(start)

@@ -19,6 +19,7 @@ from tests.engine.processes import (
     acknowledged,
     assert_gapless,
     lease_epoch_is,
+    nobody_leads,
     standing_by,
 )
 
@@ -26,7 +27,7 @@ from tests.engine.processes import (
 async def go_on(engine: Running, before: Running) -> None:
     """Hands over what is missing to the engine that leads now; nothing acknowledged is missing."""
     status = await engine.led()
-    assert status.epoch == 2
+    assert status.epoch > 1
     assert status.last_number >= max(before.acknowledged)
     await engine.submit(range(max(1, status.last_number - 5), ORDERS + 1))
     assert_gapless(await engine.events())
@@ -65,6 +66,23 @@ async def test_a_writer_that_was_paused_appends_nothing_that_its_successor_does_
             await submitting
         assert await primary.process.wait() != 0
         await go_on(standby, primary)
+
+
+async def test_a_journal_that_is_locked_costs_the_lease_until_it_is_free(
+    start: Engines, migrated_url: str
+) -> None:
+    async with asyncio.timeout(90):
+        primary = await start("a")
+        await primary.led()
+        standby = await start("b")
+        await standing_by(standby)
+        await primary.submit(range(1, 101))
+        primary.process.send_signal(signal.SIGSTOP)
+        await standby.said("lease_given_back")
+        await nobody_leads(migrated_url)
+        primary.process.kill()
+        status = await standby.led()
+        assert (status.epoch, status.last_number) == (3, 100)
 
 
 async def test_a_clean_stop_leaves_a_snapshot_and_the_next_start_begins_with_it(
