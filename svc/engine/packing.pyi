@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 from svc.engine.journal import EventBatch, Stamped
 
 class Packer:
+    def __init__(self, may_be_wide: bool = True) -> None: ...
     def commands(
         self, stamped: Sequence[Stamped], epoch: int, durable_bytes: int
     ) -> tuple[memoryview, list[int]]: ...

@@ -23,167 +23,15 @@ from svc.engine.frame cimport (
     PACKED,
     FrameHeader,
 )
+from svc.engine.packed_records cimport (
+    fill_pair_tables,
+    has_wide_registers,
+    pack_context,
+    pack_records,
+    pack_records_wide,
+    unpack_records,
+)
 from svc.engine.records cimport RECORD_BYTES
-
-cdef extern from *:
-    """
-    #include <stddef.h>
-    #include <stdint.h>
-    #include <string.h>
-    #ifdef __SSE2__
-    #include <emmintrin.h>
-    #endif
-    #define PACK_WORDS 16
-    #define PACK_SLOTS 64
-    /* Slot, codes, and sixteen words of eight bytes. */
-    #define PACK_MOST_BYTES (1 + 4 + 8 * PACK_WORDS)
-
-    /* The last record of each kind and side, from which the next one is predicted. */
-    typedef struct {
-        uint64_t last[PACK_SLOTS][PACK_WORDS];
-        uint64_t sequence;
-    } pack_context;
-
-    static inline unsigned pack_slot(uint64_t head) {
-        return (unsigned)((head & 15) | ((head >> 8) & 3) << 4);
-    }
-
-    /* A bit for each word in which the two differ. */
-    static inline uint32_t pack_changed(const uint64_t *words, const uint64_t *last) {
-        uint32_t changed = 0;
-    #ifdef __SSE2__
-        for (int i = 0; i < PACK_WORDS; i += 4) {
-            __m128i low = _mm_cmpeq_epi32(
-                _mm_loadu_si128((const __m128i *)(words + i)),
-                _mm_loadu_si128((const __m128i *)(last + i)));
-            __m128i high = _mm_cmpeq_epi32(
-                _mm_loadu_si128((const __m128i *)(words + i + 2)),
-                _mm_loadu_si128((const __m128i *)(last + i + 2)));
-            __m128i even = _mm_castps_si128(_mm_shuffle_ps(
-                _mm_castsi128_ps(low), _mm_castsi128_ps(high), _MM_SHUFFLE(2, 0, 2, 0)));
-            __m128i odd = _mm_castps_si128(_mm_shuffle_ps(
-                _mm_castsi128_ps(low), _mm_castsi128_ps(high), _MM_SHUFFLE(3, 1, 3, 1)));
-            uint32_t same = (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_and_si128(even, odd)));
-            changed |= (same ^ 15) << i;
-        }
-    #else
-        for (int i = 0; i < PACK_WORDS; i++) changed |= (uint32_t)(words[i] != last[i]) << i;
-    #endif
-        return changed;
-    }
-
-    /* Returns how many of the eight bytes it wrote count, and takes the code down from 3. */
-    static inline unsigned pack_word(
-        uint64_t difference, unsigned i, uint8_t *out, uint32_t *codes
-    ) {
-        uint64_t folded = (difference << 1) ^ (uint64_t)((int64_t)difference >> 63);
-        unsigned more = folded > 0xFF, most = folded > 0xFFFFFF;
-        memcpy(out, &folded, 8);
-        *codes -= (uint32_t)(2 - more + 2 * most) << (2 * i);
-        return 1 + 2 * more + 5 * most;
-    }
-
-    /* Returns where the next record begins. Writes up to eight bytes behind that. */
-    static inline uint8_t *pack_record(
-        pack_context *context, const uint64_t *words, int events, uint8_t *out
-    ) {
-        unsigned slot = pack_slot(words[events ? 2 : 0]);
-        uint64_t *last = context->last[slot];
-        uint8_t *codes_at = out + 1;
-        uint32_t codes = ~(uint32_t)0;
-        uint32_t changed = pack_changed(words, last);
-        *out = (uint8_t)slot;
-        out += 5;
-        if (events) {
-            /* Not by way of last[0]: a wide load right behind a narrow store stalls. */
-            uint64_t difference = words[0] - context->sequence - 1;
-            context->sequence = words[0];
-            changed &= ~(uint32_t)1;
-            if (difference != 0) out += pack_word(difference, 0, out, &codes);
-        }
-        for (; changed; changed &= changed - 1) {
-            unsigned i = (unsigned)__builtin_ctz(changed);
-            out += pack_word(words[i] - last[i], i, out, &codes);
-        }
-        memcpy(last, words, 8 * PACK_WORDS);
-        memcpy(codes_at, &codes, 4);
-        return out;
-    }
-
-    static size_t pack_records(
-        pack_context *context, const uint64_t *words, size_t count, int events, uint8_t *out,
-        size_t room
-    ) {
-        /* Returns 0 when they take more than `room`. */
-        uint8_t *at = out;
-        memset(context, 0, sizeof *context);
-        for (size_t i = 0; i < count; i++) {
-            if ((size_t)(at - out) + PACK_MOST_BYTES + 8 > room) return 0;
-            at = pack_record(context, words + i * PACK_WORDS, events, at);
-        }
-        return (size_t)(at - out);
-    }
-
-    static const uint8_t PACK_LENGTHS[4] = {8, 1, 3, 0};
-    static const uint64_t PACK_MASKS[4] = {~0ULL, 0xFF, 0xFFFFFF, 0};
-
-    /* Reads up to eight bytes behind the record. */
-    static inline const uint8_t *unpack_record(
-        pack_context *context, const uint8_t *in, int events, uint64_t *words
-    ) {
-        uint64_t *last = context->last[*in % PACK_SLOTS];
-        uint32_t codes, changed;
-        memcpy(&codes, in + 1, 4);
-        in += 5;
-        if (events) last[0] = context->sequence + 1;
-        changed = ~(codes & codes >> 1) & 0x55555555;
-        for (; changed; changed &= changed - 1) {
-            unsigned bit = (unsigned)__builtin_ctz(changed);
-            unsigned code = codes >> bit & 3;
-            uint64_t folded;
-            memcpy(&folded, in, 8);
-            folded &= PACK_MASKS[code];
-            in += PACK_LENGTHS[code];
-            last[bit / 2] += (folded >> 1) ^ (0 - (folded & 1));
-        }
-        memcpy(words, last, 8 * PACK_WORDS);
-        if (events) context->sequence = words[0];
-        return in;
-    }
-
-    static size_t unpack_records(
-        pack_context *context, const uint8_t *in, size_t length, size_t count, int events,
-        uint64_t *words
-    ) {
-        /* Returns how many bytes the records took, 0 when they reach beyond `length`. */
-        uint8_t end[2 * (PACK_MOST_BYTES + 8)];
-        const uint8_t *behind;
-        size_t at = 0;
-        memset(context, 0, sizeof *context);
-        for (size_t i = 0; i < count; i++, words += PACK_WORDS) {
-            if (length - at >= PACK_MOST_BYTES + 8) {
-                at = (size_t)(unpack_record(context, in + at, events, words) - in);
-                continue;
-            }
-            memset(end, 0, sizeof end);
-            memcpy(end, in + at, length - at);
-            behind = unpack_record(context, end, events, words);
-            if ((size_t)(behind - end) > length - at) return 0;
-            at += (size_t)(behind - end);
-        }
-        return at;
-    }
-    """
-    ctypedef struct pack_context:
-        pass
-    size_t pack_records(
-        pack_context *context, const void *words, size_t count, int events, uint8_t *out,
-        size_t room,
-    ) nogil
-    size_t unpack_records(
-        pack_context *context, const uint8_t *packed, size_t length, size_t count, int events,
-        void *words,
-    ) nogil
 
 # A frame to be written, and what it took.
 cdef struct Job:
@@ -195,13 +43,22 @@ cdef struct Job:
 cdef enum:
     FILLING = 0xFF
 
+fill_pair_tables()
+
 
 cdef class Packer:
-    """Makes the frames of one writer, in memory that it keeps. One thread at a time."""
+    """Makes the frames of one writer, in memory that it keeps. One thread at a time.
+
+    They are the same without the wide registers that some processors have.
+    """
 
     cdef pack_context _context
     cdef uint8_t *_room
     cdef size_t _room_bytes
+    cdef bint _is_wide
+
+    def __cinit__(self, bint may_be_wide=True):
+        self._is_wide = may_be_wide and has_wide_registers()
 
     def __dealloc__(self):
         free(self._room)
@@ -274,9 +131,9 @@ cdef class Packer:
 
     cdef void _write_frame(self, Job *job, uint8_t *out) noexcept nogil:
         cdef uint8_t *records = out + RECORD_BYTES
-        cdef size_t packed = pack_records(
-            &self._context, job.records, job.head.count, job.head.type == EVENTS, records,
-            job.length,
+        cdef bint events = job.head.type == EVENTS
+        cdef size_t packed = (pack_records_wide if self._is_wide else pack_records)(
+            &self._context, job.records, job.head.count, events, records, job.length
         )
         cdef size_t filled = (packed + RECORD_BYTES - 1) // RECORD_BYTES * RECORD_BYTES
         if 0 < filled < job.length:
