@@ -23,6 +23,11 @@ class EngineSettings(Settings):
     """MESH_SNAPSHOT_COMMANDS: a snapshot is taken when so many commands have come since the last.
     It bounds what a start makes again, about 0.25 s for a million."""
 
+    retention_hours: int = Field(default=168, ge=0, le=87_600)
+    """MESH_RETENTION_HOURS: how long events are kept at least for whoever follows the market. Older
+    ones are deleted, with the commands that made them, once the order service has applied them
+    and three snapshots cover them. 0: as soon as that is so. Hours."""
+
     standbys_required: int = Field(default=0, ge=0, le=8)
     """MESH_STANDBYS_REQUIRED: journals of standbys that must hold what leaves the engine. While
     fewer are in sync it answers nothing. 0: it goes on alone when the last standby is lost."""

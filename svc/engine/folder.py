@@ -93,7 +93,7 @@ class Folder:
         return self._open_new(self.file_name(number))
 
     def remove(self, number: int) -> None:
-        """Takes away a segment on which nothing counts."""
+        """Takes away a segment on which nothing counts, or that nobody needs any more."""
         (self.path / self.file_name(number)).unlink()
 
     def set_aside(self, number: int) -> None:
@@ -145,17 +145,11 @@ class Folder:
 
     def save_snapshot(self, number: int, parts: Sequence[Buffer]) -> None:
         """Puts a snapshot's file on the disk: under its name it stands whole, or not at all."""
-        for left in self.path.glob(f"*{_UNFINISHED}"):
-            left.unlink()
-        unfinished = self.snapshot_name(number) + _UNFINISHED
-        descriptor = self._open_new(unfinished)
-        try:
-            self.append(descriptor, parts)
-            self.fdatasync(descriptor)
-        finally:
-            self.close(descriptor)
-        self._rename(unfinished, self.snapshot_name(number))
-        self.sync_names()
+        self._save(self.snapshot_name(number), parts)
+
+    def save_segment(self, number: int, parts: Sequence[Buffer]) -> None:
+        """The same for a segment."""
+        self._save(self.file_name(number), parts)
 
     def open_snapshot(self, number: int) -> BufferedIOBase:
         """Opens a snapshot's file to read it."""
@@ -174,6 +168,19 @@ class Folder:
         with (self.path / self.file_name(number)).open("rb", buffering=0) as file:
             file.seek(offset)
             return file.read() if length is None else file.read(length)
+
+    def _save(self, name: str, parts: Sequence[Buffer]) -> None:
+        for left in self.path.glob(f"*{_UNFINISHED}"):
+            left.unlink()
+        unfinished = name + _UNFINISHED
+        descriptor = self._open_new(unfinished)
+        try:
+            self.append(descriptor, parts)
+            self.fdatasync(descriptor)
+        finally:
+            self.close(descriptor)
+        self._rename(unfinished, name)
+        self.sync_names()
 
     def _open_new(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

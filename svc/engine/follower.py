@@ -1,15 +1,16 @@
 """A standby that follows the market's leader into a journal of its own, ready to go on from it.
 
-Invariant: the journal holds a part of the leader's log from its beginning, and the engine is where
-the journal ends; a place is answered as synced when all up to it is on the disk here. What the
-journal holds and the leader's log does not is set aside: nobody was ever told of it.
+Invariant: the journal holds a part of the leader's log, from its beginning or from a snapshot that
+the leader gave, and the engine is where the journal ends; a place is answered as synced when all up
+to it is on the disk here. What the journal holds and the leader's log does not is set aside: nobody
+was ever told of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -22,6 +23,7 @@ from svc.engine.folder import Folder, FolderLocked
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Taken
 from svc.engine.roll import REPEATED, Leading, Roll
+from svc.engine.snapshot import receive
 from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.status import LogEnd, Position
 from svc.kit.errors import from_rpc
@@ -36,6 +38,7 @@ LEADER_SILENT_S = 5.0
 """A leader that sends not even a sign of life for so long is called anew."""
 _LOOK_S = 0.2
 _DIVERGED = frozenset(("LOG_FOREIGN", "LOG_BEHIND_CONSUMER", "HASH_MISMATCH", "JOURNAL_DIVERGED"))
+_TOO_OLD = frozenset(("EVENTS_NOT_RETAINED", "SEMANTIC_VERSION_PASSED"))
 
 _log = get_logger("engine.follower")
 
@@ -119,6 +122,7 @@ class Follower:
         if self._opened is not None and self._opened.epoch != leading.epoch:
             await self._let_go()
         channel = self._peer(leading.address)
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
         try:
             while True:
                 if self._opened is None:
@@ -126,11 +130,15 @@ class Follower:
                 if self._opened is None:
                     return
                 try:
-                    await self._stream(channel, self._opened)
+                    await self._stream(stub, self._opened)
                 except grpc.aio.AioRpcError as error:
-                    if from_rpc(error).reason not in _DIVERGED:
+                    reason = from_rpc(error).reason
+                    if reason in _TOO_OLD:
+                        await self._begin_with_snapshot(stub, error)
+                    elif reason in _DIVERGED:
+                        await self._drop_end(leading, self._opened, error)
+                    else:
                         raise
-                    await self._set_aside(leading, self._opened, error)
                 else:
                     return
         finally:
@@ -142,6 +150,9 @@ class Follower:
         except FolderLocked:  # by another standby, which follows into it
             return None
         try:
+            if not await self._blocking(self._folder.numbers):
+                # A snapshot that was to begin a journal here, and the process ended before it did.
+                await self._set_aside(self._folder.snapshots(), "no segment goes on from it")
             market = await self._blocking(self._open_market, epoch, log_id)
         except BaseException:
             self._folder.unlock()
@@ -164,7 +175,24 @@ class Follower:
             await opened.snapshots.close(take_last=take_last)
             await self._blocking(opened.market.close)
 
-    async def _set_aside(
+    async def _begin_with_snapshot(
+        self, stub: engine_pb2_grpc.EngineServiceAsyncStub, error: grpc.aio.AioRpcError
+    ) -> None:
+        """Puts the leader's newest snapshot in the place of a journal that ends before its log."""
+        if await self._roll.may_lead():
+            raise error
+        request = engine_pb2.FetchSnapshotRequest(market=self._number)
+        parts = [response.part async for response in stub.FetchSnapshot(request)]
+        try:
+            await self._close_market(take_last=False)
+            numbers = await self._blocking(self._folder.numbers)
+            await self._set_aside(numbers, error.details() or "")
+            await self._blocking(receive, self._folder, parts)
+        finally:
+            self._folder.unlock()
+        _log.info("begun_with_snapshot", market=self._number, bytes=sum(map(len, parts)))
+
+    async def _drop_end(
         self, leading: Leading, opened: _Opened, error: grpc.aio.AioRpcError
     ) -> None:
         """Takes the newest segments out of the log: what they end with is not the leader's."""
@@ -180,17 +208,20 @@ class Follower:
             await self._close_market(take_last=False)
             numbers = await self._blocking(self._folder.numbers)
             # The one that was begun to follow, which is empty, and the one it goes on from.
-            for number in reversed(numbers[-2:]):
-                await self._blocking(self._folder.set_aside, number)
-                name = self._folder.file_name(number)
-                _log.warning("segment_set_aside", market=self._number, file=name, cause=cause)
+            await self._set_aside(numbers[-2:], cause)
         finally:
             self._folder.unlock()
 
-    async def _stream(self, channel: grpc.aio.Channel, opened: _Opened) -> None:
+    async def _set_aside(self, numbers: Sequence[int], cause: str) -> None:
+        # From the last: what is left at any time is a log.
+        for number in reversed(numbers):
+            await self._blocking(self._folder.set_aside, number)
+            name = self._folder.file_name(number)
+            _log.warning("segment_set_aside", market=self._number, file=name, cause=cause)
+
+    async def _stream(self, stub: engine_pb2_grpc.EngineServiceAsyncStub, opened: _Opened) -> None:
         opened.positions.clear()
         end = await self._blocking(opened.market.log_end)
-        stub = engine_pb2_grpc.EngineServiceStub(channel)
         call = stub.Follow()
         try:
             await _write(call, self._hello(end, opened.epoch))
@@ -218,6 +249,7 @@ class Follower:
 
     async def _take(self, opened: _Opened, sent: engine_pb2.FollowResponse, call: _Call) -> None:
         market = opened.market
+        market.release(sent.released_sequence)
         taken = await self._blocking(_store, market, sent.frames)
         if sent.place:
             await _write(call, engine_pb2.FollowRequest(synced=sent.place))

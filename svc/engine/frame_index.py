@@ -1,7 +1,7 @@
 """Where the frames of a log stand: of each batch by number, of each sequence.
 
-Invariant: it answers for every frame that counts, and holds the places of a few segments alone;
-those of others are read from their frames' headers when somebody asks.
+Invariant: it answers for every frame that counts and is retained, and holds the places of a few
+segments alone; those of others are read from their frames' headers when somebody asks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from svc.engine.frames import (
     frame_end,
     frame_key,
 )
+from svc.kit.errors import DomainError, out_of_range
 
 _MOST_LOADED = 8
 
@@ -34,6 +35,11 @@ class Place:
 
     segment: int
     offset: int
+
+
+def not_retained(what: str) -> DomainError:
+    """What is asked for was in a segment that has been deleted; says what is there instead."""
+    return out_of_range("EVENTS_NOT_RETAINED", what)
 
 
 class _Places:
@@ -61,7 +67,8 @@ class _Places:
 class FrameIndex:
     """The index of a folder's segments, of which the last one may grow while others read.
 
-    What asks for places raises Damaged when a segment that is read for them is cut short.
+    What asks for places raises Damaged when a segment that is read for them is cut short, and
+    DomainError EVENTS_NOT_RETAINED.
     """
 
     _growing: _Places
@@ -70,20 +77,36 @@ class FrameIndex:
         """`end` says how many bytes of the last of `headers` count."""
         self._folder = folder
         self._headers = list(headers)
-        self._ends = [after.previous_bytes for _, after in pairwise(headers)]
-        self._ends += [end] * bool(headers)
+        """Of the segments that are retained; those that go make it another list."""
+        self._ends = {before.number: after.previous_bytes for before, after in pairwise(headers)}
+        """By segment, of all but the growing one."""
+        if headers:
+            self._ends[headers[-1].number] = end
         self._lock = threading.Lock()
         self._loaded: OrderedDict[int, _Places] = OrderedDict()
-        """By place in `_headers`; the growing segment stays, of the others those used last."""
+        """By segment; the growing one stays, of the others those used last."""
 
     def begin(self, header: SegmentHeader) -> None:
         """The segment of `header` is the last one from here on, and grows by `add`."""
         with self._lock:
             if self._headers:
-                self._ends[-1] = header.previous_bytes
-            self._growing = self._loaded[len(self._headers)] = _Places()
+                self._ends[self._headers[-1].number] = header.previous_bytes
+            self._growing = self._loaded[header.number] = _Places()
             self._headers.append(header)
-            self._ends.append(HEADER_BYTES)
+
+    @property
+    def headers(self) -> Sequence[SegmentHeader]:
+        """Of the segments that are retained, at this moment."""
+        return tuple(self._headers)
+
+    def forget(self, number: int) -> None:
+        """Segments before that one are not retained any more."""
+        with self._lock:
+            gone = [header.number for header in self._headers if header.number < number]
+            self._headers = self._headers[len(gone) :]
+            for segment in gone:
+                del self._ends[segment]
+                self._loaded.pop(segment, None)
 
     def add_batch(self, offset: int) -> None:
         """Takes in the next numbered batch, appended at `offset` of the last segment."""
@@ -95,55 +118,66 @@ class FrameIndex:
 
     def batch(self, number: int) -> Place:
         """Place of the commands of batch `number`, from 1 to the last."""
-        at = bisect_right(self._headers, number - 1, key=lambda header: header.last_batch) - 1
-        places = self._places(at)
-        before = self._headers[at].last_batch
-        return Place(self._headers[at].number, places.batches[number - before - 1])
-
-    def first(self) -> Place:
-        """Where the log begins."""
-        return Place(self._headers[0].number, HEADER_BYTES)
+        headers = self._headers
+        at = bisect_right(headers, number - 1, key=lambda header: header.last_batch) - 1
+        if at < 0:
+            first = headers[0]
+            raise not_retained(
+                f"batch {number} is not retained, the first that is has number "
+                f"{first.last_batch + 1}"
+            )
+        offset = self._places(headers[at].number).batches[number - headers[at].last_batch - 1]
+        return Place(headers[at].number, offset)
 
     def end_of(self, segment: int) -> int | None:
         """How many bytes of a segment count; None of the one that grows."""
         with self._lock:
-            at = segment - self._headers[0].number
-            return self._ends[at] if at + 1 < len(self._headers) else None
+            if segment < self._headers[0].number:
+                raise not_retained(f"segment {segment} is not retained")
+            return self._ends.get(segment)
 
     def events_from(self, sequence: int) -> Iterator[Place]:
         """Places of the frames with events, from the one that holds `sequence` on."""
-        at = bisect_right(self._headers, sequence - 1, key=lambda header: header.sequence) - 1
+        headers = self._headers
+        at = bisect_right(headers, sequence - 1, key=lambda header: header.sequence) - 1
+        if at < 0:
+            raise not_retained(
+                f"event {sequence} is not retained, the first that is has sequence "
+                f"{headers[0].sequence + 1}"
+            )
         held: Place | None = None
-        for segment in range(max(at, 0), len(self._headers)):
+        for segment in range(headers[at].number, headers[-1].number + 1):
             places = self._places(segment)
             # A segment may begin with events of batches that stand in the one before.
             start = max(bisect_right(places.sequences, sequence) - 1, 0)
             for index in range(start, len(places.sequences)):
                 if held is not None and places.sequences[index] > sequence:
                     yield held
-                held = Place(self._headers[segment].number, places.events[index])
+                held = Place(segment, places.events[index])
         if held is not None:
             yield held
 
-    def _places(self, at: int) -> _Places:
+    def _places(self, segment: int) -> _Places:
         with self._lock:
-            places = self._loaded.get(at)
+            if segment < self._headers[0].number:
+                raise not_retained(f"segment {segment} is not retained")
+            places = self._loaded.get(segment)
             if places is None:
-                places = self._loaded[at] = self._read(at)
-            self._loaded.move_to_end(at)
+                places = self._loaded[segment] = self._read(segment)
+            self._loaded.move_to_end(segment)
             if len(self._loaded) > _MOST_LOADED:
-                oldest = next(key for key in self._loaded if key != len(self._headers) - 1)
-                del self._loaded[oldest]
+                growing = self._headers[-1].number
+                del self._loaded[next(number for number in self._loaded if number != growing)]
             return places
 
-    def _read(self, at: int) -> _Places:
+    def _read(self, segment: int) -> _Places:
         # Headers alone: the records are checked when they are read.
-        number, end = self._headers[at].number, self._ends[at]
-        segment = memoryview(self._folder.read(number))
-        if len(segment) < end:
-            raise Damaged(f"{end} bytes of segment {number} count, it is shorter")
+        end = self._ends[segment]
+        content = memoryview(self._folder.read(segment))
+        if len(content) < end:
+            raise Damaged(f"{end} bytes of segment {segment} count, it is shorter")
         places, offset = _Places(), HEADER_BYTES
         while offset < end:
-            places.add(offset, frame_key(segment, offset))
-            offset = frame_end(segment, offset)
+            places.add(offset, frame_key(content, offset))
+            offset = frame_end(content, offset)
         return places

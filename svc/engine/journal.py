@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from svc.engine.folder import Folder
-from svc.engine.frame_index import FrameIndex, Place
+from svc.engine.frame_index import FrameIndex, Place, not_retained
 from svc.engine.frames import (
     HEADER_BYTES,
     Damaged,
@@ -112,9 +112,17 @@ class Journal:
         return self._head.log_id
 
     @property
-    def segments(self) -> int:
-        """How many segments there are."""
-        return self._head.number
+    def segments(self) -> Sequence[SegmentHeader]:
+        """Headers of those that are retained, the one that is written last."""
+        return self._index.headers
+
+    def version_behind(self, number: int, time_ns: int) -> int:
+        """Semantic version of what comes behind batch `number` and time `time_ns`."""
+        return [
+            head.semantic_version
+            for head in self.segments
+            if head.last_batch <= number and head.time_ns <= time_ns
+        ][-1]
 
     @property
     def is_full(self) -> bool:
@@ -122,7 +130,10 @@ class Journal:
         return self._bytes >= self._segment_bytes
 
     def digest_of(self, number: int) -> bytes:
-        """Digest of batch `number`, from 1 to the last that is on the disk."""
+        """Digest of batch `number`, from 1 to the last that is on the disk.
+
+        Like whatever reads old segments it raises DomainError EVENTS_NOT_RETAINED.
+        """
         with _refusing():
             place = self._index.batch(number)
         return self._read(place).digest
@@ -233,6 +244,14 @@ class Journal:
         self._open_segment()
         return self._head
 
+    def forget(self, number: int) -> None:
+        """Deletes the segments before that one, in any thread."""
+        gone = [header.number for header in self.segments if header.number < number]
+        self._index.forget(number)
+        for segment in gone:
+            self._folder.remove(segment)
+        self._folder.sync_names()
+
     def events_from(self, sequence: int) -> Iterator[Frame]:
         """Reads the frames with events, from the one that holds `sequence` on."""
         places = self._index.events_from(sequence)
@@ -254,7 +273,7 @@ class Journal:
             end = self._bytes if ended is None else ended
             size = _CHUNK_BYTES
             while offset < end:
-                data = memoryview(self._folder.read(segment, offset, min(size, end - offset)))
+                data = memoryview(self._stored(segment, offset, min(size, end - offset)))
                 at = 0
                 while (stop := frame_end(data, at)) <= len(data):
                     if frame_key(data, at).type == FrameType.COMMANDS:
@@ -270,16 +289,24 @@ class Journal:
         """Where a log goes on that ends with batch `number`, or with time passing behind it.
 
         `digest` is that of the batch, `time_ns` of the last frame of commands. None when this log
-        goes another way. `number` is at most that of the last batch here.
+        goes another way. `number` is at most that of the last batch here. Raises DomainError
+        EVENTS_NOT_RETAINED when the log does not reach back to there.
         """
-        place, last_ns = self._index.first(), 0
-        if number:
+        first = self.segments[0]
+        place, last_ns, last_digest = Place(first.number, HEADER_BYTES), 0, first.last_digest
+        if number == first.last_batch:
+            last_ns = first.time_ns
+            if time_ns < last_ns:
+                why = f"what came {time_ns} ns after 1970 is not retained, only what came after"
+                raise not_retained(f"{why} {last_ns}")
+        else:
             with _refusing():
                 place = self._index.batch(number)
             frame = self._read(place)
-            if frame.digest != digest:
-                return None
-            place, last_ns = Place(place.segment, place.offset + frame.size), frame.time_ns
+            last_ns, last_digest = frame.time_ns, frame.digest
+            place = Place(place.segment, place.offset + frame.size)
+        if number and digest != last_digest:
+            return None
         for stored, behind in self.command_frames(place):
             frame = Frame.unpack(stored, 0, len(stored))
             if last_ns == time_ns or frame.batch_number:
@@ -323,10 +350,16 @@ class Journal:
                 raise JournalError("JOURNAL_FAILED", f"the disk failed: {error}") from error
             raise
 
+    def _stored(self, segment: int, offset: int, length: int) -> bytes:
+        try:
+            return self._folder.read(segment, offset, length)
+        except FileNotFoundError:  # deleted since it was looked up
+            raise not_retained(f"segment {segment} is not retained") from None
+
     def _read(self, place: Place) -> Frame:
-        header = self._folder.read(place.segment, place.offset, HEADER_BYTES)
+        header = self._stored(place.segment, place.offset, HEADER_BYTES)
         size = frame_end(memoryview(header), 0)
-        data = self._folder.read(place.segment, place.offset, size)
+        data = self._stored(place.segment, place.offset, size)
         try:
             return Frame.unpack(memoryview(data), 0, len(data))
         except Damaged as damage:

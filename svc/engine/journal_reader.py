@@ -6,7 +6,7 @@ is skipped silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from svc.engine.folder import Folder
@@ -67,15 +67,20 @@ class JournalReader:
         Before each it calls `forward` with the segment, the offset and the end, which may take any
         number of whole frames and returns where it has come: those are not yielded.
         """
-        header = self.headers[segment - 1]
-        successor = self.headers[segment] if segment < len(self.headers) else None
-        yield from self._frames_of(header, successor, forward)
+        header, *later = self.behind(segment)
+        yield from self._frames_of(header, later[0] if later else None, forward)
+
+    def behind(self, segment: int) -> Sequence[SegmentHeader]:
+        """Headers of that segment and of all behind it."""
+        return self.headers[max(segment - self.headers[0].number, 0) :] if self.headers else ()
 
     def _headers(self) -> list[SegmentHeader]:
-        numbers = self._folder.numbers()[: self._last]
-        for position, number in enumerate(numbers, start=1):
-            if number != position:
-                raise self._corrupt(f"segment {position} is missing before this one", number, 0)
+        numbers = self._folder.numbers()
+        if self._last is not None:
+            numbers = [number for number in numbers if number <= self._last]
+        for known, number in pairwise(numbers):
+            if number != known + 1:
+                raise self._corrupt(f"segment {known + 1} is missing before this one", number, 0)
         headers = [header for number in numbers if (header := self._header(number, numbers[-1]))]
         for before, header in pairwise(headers):
             if (before.log_id, before.market) != (header.log_id, header.market):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedIOBase
 
 from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
@@ -34,10 +35,11 @@ from svc.engine.records import (
     CommandKind,
 )
 from svc.engine.recovery import Recovered, other_version, state_before
+from svc.engine.retention import first_to_keep, released_sequence
 from svc.engine.snapshot import Covered, save
 from svc.engine.status import BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
-from svc.kit.errors import failed_precondition, invalid
+from svc.kit.errors import failed_precondition, invalid, out_of_range
 
 DIGEST_BYTES = 16
 _ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
@@ -86,6 +88,8 @@ class Market:
         self._folder = folder
         self._covered = recovered.covered
         self._saved_commands = 0
+        self.released_sequence = 0
+        """Nobody asks for events up to this one any more."""
         self._journal = journal
         self._clock = clock
         self._last_batch, self._time_ns = recovered.last_batch, recovered.engine.time_ns
@@ -164,7 +168,7 @@ class Market:
         with self._pipeline.standing() as engine:
             return Statistics(
                 self._status(engine), engine.commands, engine.trades, engine.memory_bytes,
-                self._journal.segments,
+                len(self._journal.segments),
             )  # fmt: skip
 
     def _status(self, engine: Engine) -> Status:
@@ -193,7 +197,8 @@ class Market:
     def check_position(self, position: Position) -> None:
         """Refuses a consumer whose position is not one of this log.
 
-        Raises DomainError LOG_FOREIGN, LOG_BEHIND_CONSUMER or HASH_MISMATCH.
+        Raises DomainError LOG_FOREIGN, LOG_BEHIND_CONSUMER or HASH_MISMATCH, EVENTS_NOT_RETAINED
+        when the log does not reach back to there.
         """
         with self._pipeline.standing() as engine:
             end = self._position(engine)
@@ -274,12 +279,36 @@ class Market:
 
         The state is made again from the snapshot before and the log behind that, so that batches
         need not wait for a copy of this engine's. Raises OSError or JournalError when the disk
-        fails or gives back something else, or when another state comes out.
+        fails or gives back something else, or when another state comes out. Behind it goes what
+        of the log nobody needs any more.
         """
         covered = save(self._folder, head, state_before(self._folder, head))
         with self._pipeline.standing():
             self._covered = covered
+        snapshots, segments = self._folder.snapshots(), self._journal.segments
+        self._journal.forget(first_to_keep(segments, snapshots, self.released_sequence))
         return covered
+
+    def release(self, sequence: int) -> None:
+        """Nobody will ask for events up to `sequence` any more; snapshots may let go of them."""
+        self.released_sequence = max(self.released_sequence, sequence)
+
+    def release_applied(self, position: Position, before_ns: int) -> None:
+        """The same for what is applied up to `position` and was made at or before `before_ns`.
+
+        Raises what `check_position` does.
+        """
+        self.check_position(position)
+        segments = self._journal.segments
+        self.release(released_sequence(segments, position.sequence, before_ns))
+
+    def open_snapshot(self) -> BufferedIOBase:
+        """The file of the newest verified snapshot. Raises DomainError NO_SNAPSHOT."""
+        with self._pipeline.standing():
+            segment = self._covered.segment
+        if not segment:
+            raise failed_precondition("NO_SNAPSHOT", f"market {self.market} has no snapshot yet")
+        return self._folder.open_snapshot(segment)
 
     def take_snapshot(self) -> Covered:
         """Both in one."""
@@ -302,7 +331,8 @@ class Market:
     def place_behind(self, end: LogEnd) -> Place:
         """Where to go on for whom has this log up to `end`.
 
-        Raises what `check_position` does, and DomainError JOURNAL_DIVERGED.
+        Raises what `check_position` does, and DomainError JOURNAL_DIVERGED. EVENTS_NOT_RETAINED
+        and SEMANTIC_VERSION_PASSED say that only a snapshot leads from there to here.
         """
         self.check_position(end.position)
         place = None
@@ -313,6 +343,13 @@ class Market:
                 "JOURNAL_DIVERGED",
                 f"no batch {end.last_batch} stands in the log that ends as the standby's does",
                 number=str(end.last_batch),
+            )
+        version = self._journal.version_behind(end.last_batch, end.time_ns)
+        if version != SEMANTIC_VERSION:
+            raise out_of_range(
+                "SEMANTIC_VERSION_PASSED",
+                f"from there on the log is of semantic version {version}, this engine knows "
+                f"{SEMANTIC_VERSION}",
             )
         return place
 
@@ -375,8 +412,9 @@ class Market:
         return Position(self._journal.log_id, engine.sequence, engine.running_hash)
 
     def _hash_at(self, sequence: int) -> int:
-        if sequence == 0:
-            return 0
+        first = self._journal.segments[0]
+        if sequence == first.sequence:
+            return first.running_hash
         frame = next(self._journal.events_from(sequence))
         inside = sequence - frame.first_sequence + 1
         return chain(frame.hash_before, frame.records[: inside * RECORD_BYTES])

@@ -18,7 +18,7 @@ from svc.engine.frames import NO_DIGEST, Frame, FrameType, SegmentHeader
 from svc.engine.journal_reader import JournalError, JournalReader
 from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION, split_records
 from svc.engine.replay import Diverged, Replay
-from svc.engine.snapshot import NOTHING_COVERED, Covered, Snapshot, newest, save
+from svc.engine.snapshot import NOTHING_COVERED, Covered, newest, save
 
 
 @dataclass(slots=True)
@@ -53,18 +53,17 @@ def apply_batch(engine: Engine, batch_number: int, time_ns: int, commands: bytes
 def recover(folder: Folder, report: Callable[[str], None]) -> Recovered:
     """Restores the newest snapshot, reads the journal behind it and regenerates its events.
 
-    Without a snapshot that can be read it begins at the log's start. `report` gets a sentence about
-    whatever is dropped or passed over. Raises JournalError on any difference, and JOURNAL_VERSION
-    where a segment of another semantic version would have to be replayed.
+    Without a snapshot that can be read it begins at the log's start, if that is still there.
+    `report` gets a sentence about whatever is dropped or passed over. Raises JournalError on any
+    difference, and JOURNAL_VERSION where a segment of another semantic version would have to be
+    replayed.
     """
     reader = JournalReader(folder, report)
-    recovered = _begin(newest(folder, reader.headers, report))
-    recovered.headers = reader.headers
+    recovered = _begin(folder, reader, report)
     replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
     waiting = _replay_segments(
-        replay, folder, reader, reader.headers[max(recovered.covered.segment - 1, 0) :],
-        recovered.covered,
-    )  # fmt: skip
+        replay, folder, reader, reader.behind(recovered.covered.segment), recovered.covered
+    )
     recovered.last_batch, recovered.last_digest = replay.last_batch, replay.last_digest
     recovered.end = reader.end
     recovered.unfinished = reader.unfinished
@@ -79,10 +78,10 @@ def state_before(folder: Folder, head: SegmentHeader) -> Engine:
     state is not the one that the head describes.
     """
     reader = JournalReader(folder, _ignore, head.number)
-    recovered = _begin(newest(folder, reader.headers, _ignore))
+    recovered = _begin(folder, reader, _ignore)
     replay = Replay(recovered.engine, recovered.last_batch, recovered.last_digest)
-    behind = reader.headers[max(recovered.covered.segment - 1, 0) : head.number - 1]
-    _replay_segments(replay, folder, reader, behind, recovered.covered)
+    before = reader.behind(recovered.covered.segment)[:-1]
+    _replay_segments(replay, folder, reader, before, recovered.covered)
     _check_head(replay, folder, head)
     return recovered.engine
 
@@ -118,12 +117,18 @@ def _replay_segments(
     return waiting
 
 
-def _begin(snapshot: Snapshot | None) -> Recovered:
+def _begin(folder: Folder, reader: JournalReader, report: Callable[[str], None]) -> Recovered:
+    headers = reader.headers
+    snapshot = newest(folder, headers, report)
     if snapshot is None:
-        return Recovered(Engine())
+        if headers and headers[0].number > 1:
+            why = "the log begins here, and no snapshot that can be read stands for what was before"
+            raise _refused("JOURNAL_CORRUPT", why, folder, Place(headers[0].number, 0))
+        return Recovered(Engine(), headers)
     head = snapshot.head
     return Recovered(
         snapshot.engine,
+        headers,
         last_batch=head.last_batch,
         last_digest=head.last_digest,
         covered=snapshot.covered,

@@ -32,6 +32,7 @@ _LOCK_RETRY_S = 0.05
 _LOCK_PATIENCE_S = 0.5
 """How long the lease is kept while another process has the journal: longer than one takes to die,
 too short for anybody to miss who could lead instead."""
+_HOUR_NS = 3_600_000_000_000
 
 T = TypeVar("T")
 
@@ -121,6 +122,7 @@ class EngineService:
             roll=roll,
             standbys_required=self._settings.standbys_required,
             standby_patience_ns=self._settings.standby_patience_ms * 1_000_000,
+            retention_ns=self._settings.retention_hours * _HOUR_NS,
         )
         self._spawn(self._writer.keep_time())
         self._spawn(self._writer.snapshots.keep())

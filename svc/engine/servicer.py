@@ -29,6 +29,7 @@ from svc.kit.pipeline import Phase
 HEARTBEAT_NS = 1_000_000_000
 _MOST_IN_FLIGHT = 64
 _ORDERS_A_PART = 4096
+_SNAPSHOT_PART_BYTES = 1 << 20
 
 
 class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
@@ -44,7 +45,9 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         """See the contract."""
         hello = (await anext(request_iterator)).hello
         writer = self._lead(hello.market)
-        await writer.check_relay(hello.highest_number, _position(hello.applied))
+        applied = _position(hello.applied)
+        await writer.check_relay(hello.highest_number, applied)
+        await writer.release(applied)
         status = await writer.status()
         yield engine_pb2.SubmitResponse(
             welcome=engine_pb2.Welcome(
@@ -155,6 +158,14 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             async for shipment in shipments:
                 yield _follow_response(shipment)
 
+    async def FetchSnapshot(
+        self, request: engine_pb2.FetchSnapshotRequest, context: Context
+    ) -> AsyncIterator[engine_pb2.FetchSnapshotResponse]:
+        """See the contract."""
+        with await self._lead(request.market).open_snapshot() as file:
+            while part := await asyncio.to_thread(file.read, _SNAPSHOT_PART_BYTES):
+                yield engine_pb2.FetchSnapshotResponse(part=part)
+
     async def GetStatus(
         self, request: engine_pb2.GetStatusRequest, context: Context
     ) -> engine_pb2.GetStatusResponse:
@@ -235,6 +246,9 @@ async def _in_order(
 
     async def read() -> None:
         async for request in requests:
+            if request.WhichOneof("kind") == "applied":
+                await writer.release(_position(request.applied))
+                continue
             await room.acquire()
             batch = _records(request.batch, writer.number)
             in_flight.append(asyncio.create_task(writer.submit(batch)))
@@ -311,6 +325,7 @@ def _follow_response(shipment: Shipment) -> engine_pb2.FollowResponse:
         place=shipment.place,
         matched_place=shipment.matched_place,
         matched=None if matched is None else position_message(matched),
+        released_sequence=shipment.released_sequence,
     )
 
 

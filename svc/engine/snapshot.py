@@ -24,8 +24,11 @@ from svc.engine.records import FORMAT_VERSION, RECORD_BYTES
 
 _MAGIC = b"QMESHSNP"
 _HEADER = struct.Struct("<8sII16sIIQQQQQQq16sQ4x")
+_NUMBER = 7
+"""Place of the segment's number among the fields."""
 _CRC = struct.Struct("<I")
-_KEPT = 3
+KEPT_SNAPSHOTS = 3
+"""So many are kept: a start goes back to an older one where the newest is damaged."""
 _OLDEST_FORMAT = 2
 _PART_BYTES = 2 << 20
 
@@ -76,9 +79,22 @@ def save(folder: Folder, head: SegmentHeader, engine: Engine) -> Covered:
     found = load(folder, head.number)
     if (found.head, found.state_hash) != (replace(head, previous_bytes=0), state_hash):
         raise _refused("SNAPSHOT_CORRUPT", "another state than was written", folder, head.number)
-    for number in folder.snapshots()[:-_KEPT]:
+    for number in folder.snapshots()[:-KEPT_SNAPSHOTS]:
         folder.remove_snapshot(number)
     return found.covered
+
+
+def receive(folder: Folder, parts: Sequence[bytes]) -> None:
+    """Begins a journal in an empty folder with another folder's snapshot, the bytes of its file.
+
+    Raises JournalError SNAPSHOT_CORRUPT. Cut short it leaves the snapshot without a segment.
+    """
+    start = parts[0] if parts else b""
+    if len(start) < HEADER_BYTES:
+        raise JournalError("SNAPSHOT_CORRUPT", f"{len(start)} bytes came first, no whole header")
+    number: int = _HEADER.unpack_from(start)[_NUMBER]
+    folder.save_snapshot(number, parts)
+    folder.save_segment(number, [load(folder, number).head.pack()])
 
 
 def load(folder: Folder, number: int) -> Snapshot:
@@ -171,10 +187,11 @@ def _check_place(folder: Folder, head: SegmentHeader, heads: Sequence[SegmentHea
         log = f"log {heads[0].log_id.hex()} of market {heads[0].market}" if heads else "no log"
         why = f"it is of log {head.log_id.hex()} of market {head.market}, beside it lies {log}"
         raise _refused("SNAPSHOT_FOREIGN", why, folder, number)
-    if number > len(heads):
-        why = f"the log ends in segment {len(heads)}, before the one that goes on from it"
+    first, last = heads[0].number, heads[-1].number
+    if not first <= number <= last:
+        why = f"the log has segments {first} to {last}, none that goes on from it"
         raise _refused("SNAPSHOT_DIVERGED", why, folder, number)
-    if replace(heads[number - 1], previous_bytes=0) != head:
+    if replace(heads[number - first], previous_bytes=0) != head:
         why = "segment and snapshot of this number say different things of the log before them"
         raise _refused("SNAPSHOT_DIVERGED", why, folder, number)
 

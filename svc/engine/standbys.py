@@ -52,6 +52,8 @@ class Shipment:
     place: int = 0
     matched_place: int = 0
     matched: Position | None = None
+    released_sequence: int = 0
+    """Nobody asks for events up to this one any more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -298,7 +300,8 @@ class Standbys:
         return shipment
 
     def _telling(self, frames: bytes, place: int) -> Shipment:
-        return Shipment(frames, place, self._matched_place, self._matched)
+        released = self._market.released_sequence
+        return Shipment(frames, place, self._matched_place, self._matched, released)
 
     def _ship(self, frames: memoryview, lengths: Sequence[int], put_batches: int) -> None:
         # In the market's thread.

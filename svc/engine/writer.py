@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from io import BufferedIOBase
 from typing import TypeVar
 
 from engine.v1 import engine_pb2
@@ -70,18 +71,21 @@ class MarketWriter:
         roll: Enrols,
         standbys_required: int,
         standby_patience_ns: int,
+        retention_ns: int,
     ) -> None:
         """Nothing is answered or published once `lost` is set: another engine may lead.
 
         `fail` ends the process: a journal that could not be written is opened anew. A snapshot is
         due `snapshot_commands` after the last one. Nothing is answered or published either before
         `standbys_required` journals besides this one hold it, and every one that is on the `roll`.
+        Events are deleted when they are `retention_ns` old, applied, and in snapshots.
         """
         self._fail = fail
         self._lost = lost
         self.number = market.market
         self._market = market
         self._clock = clock
+        self._retention_ns = retention_ns
         self._figures = figures
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"market-{market.market}")
         self._turn = asyncio.Lock()
@@ -124,6 +128,15 @@ class MarketWriter:
     async def check_position(self, position: Position) -> None:
         """See Market.check_position."""
         await self._run(self._market.check_position, position)
+
+    async def release(self, applied: Position) -> None:
+        """See Market.release_applied; what is younger than the engine keeps events stays."""
+        before_ns = self._clock.unix_ns() - self._retention_ns
+        await self._run(self._market.release_applied, applied, before_ns)
+
+    async def open_snapshot(self) -> BufferedIOBase:
+        """See Market.open_snapshot."""
+        return await self._run(self._market.open_snapshot)
 
     async def stored_after(self, sequence: int) -> list[engine_pb2.StreamEventsResponse]:
         """The next batches behind `sequence` from the journal, at most a page of them."""

@@ -75,6 +75,11 @@ def failed_precondition(reason: str, message: str, /, **metadata: str) -> Domain
     return DomainError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, **metadata)
 
 
+def out_of_range(reason: str, message: str, /, **metadata: str) -> DomainError:
+    """What the request points at lies outside of what is there: OUT_OF_RANGE."""
+    return DomainError(grpc.StatusCode.OUT_OF_RANGE, reason, message, **metadata)
+
+
 def unavailable(reason: str, message: str, /, **metadata: str) -> DomainError:
     """The same request may succeed in a moment, and callers in kit repeat it: UNAVAILABLE."""
     return DomainError(grpc.StatusCode.UNAVAILABLE, reason, message, **metadata)

@@ -41,7 +41,7 @@ POLL_S = 0.2
 FORGET_ROWS = 500
 """Batches deleted from the outbox in one statement."""
 FORGET_PAUSE_S = 30.0
-"""How often there is a look at whether more may be deleted."""
+"""How often there is a look at whether more may be deleted, here and in the log."""
 
 _log = get_logger("order.relay")
 
@@ -169,7 +169,12 @@ class Relay:
         await asyncio.Event().wait()  # whoever hears learns why it is over
 
     async def _send(self, call: _Call, window: _Window) -> None:
+        told_ns = self._clock.monotonic_ns()
         while True:
+            if self._clock.monotonic_ns() - told_ns >= FORGET_PAUSE_S * 1_000_000_000:
+                told_ns = self._clock.monotonic_ns()
+                applied = position_message(self._market.applied)
+                await call.write(engine_pb2.SubmitRequest(applied=applied))
             self._market.appended.clear()
             async with self._session.reading() as conn:
                 rows = await outbox.read_after(

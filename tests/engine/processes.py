@@ -84,6 +84,22 @@ class Running:
                 self.acknowledged.append(response.done.number)
                 self.moved.set()
 
+    async def snapshot(self, *, applied: bool = False) -> None:
+        """Takes one; before that all that is known may be said to be applied."""
+        if applied:
+            status = await self.status()
+            hello = engine_pb2.Hello(
+                market=1, highest_number=status.last_number, applied=status.position
+            )
+            call = self.stub.Submit(
+                iter([engine_pb2.SubmitRequest(hello=hello)]), metadata=self.identity.metadata()
+            )
+            async for _ in call:
+                pass
+        await self.stub.TakeSnapshot(
+            engine_pb2.TakeSnapshotRequest(market=1), metadata=self.operator.metadata()
+        )
+
     async def events(self) -> list[engine_pb2.StreamEventsResponse]:
         """Every batch of events from the log's start to where it stands now."""
         end = (await self.status()).position.sequence

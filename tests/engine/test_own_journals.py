@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import signal
 from contextlib import suppress
 
@@ -329,3 +330,91 @@ async def test_a_folder_in_which_nothing_but_a_log_was_begun_follows(start: Engi
         await primary.submit(range(1, 11))
         await start("b", "second")
         await primary.has_in_sync("b")
+
+
+async def forgetful(engine: Running, folder: Folder) -> None:
+    """Its log begins with a snapshot from here on; everything so far is said to be applied."""
+    before = folder.numbers()[-1]
+    for _ in range(3):
+        await engine.snapshot(applied=True)
+    assert folder.numbers()[0] > before
+
+
+async def test_a_standby_begins_with_a_snapshot_where_the_log_reaches_no_further_back(
+    start: Engines,
+) -> None:
+    async with asyncio.timeout(90):
+        primary = await start("a", MESH_RETENTION_HOURS="0")
+        await primary.led()
+        await primary.submit(range(1, 101))
+        await forgetful(primary, start.folder())
+        standby = await start("b", "second")
+        await primary.has_in_sync("b")
+        assert start.folder("second").numbers()[0] == start.folder().snapshots()[-1]
+        submitting = asyncio.create_task(primary.submit(range(101, ORDERS + 1)))
+        await acknowledged(primary, 150)
+        primary.process.kill()
+        with suppress(grpc.aio.AioRpcError):
+            await submitting
+        status = await standby.led()
+        assert status.last_number >= max(primary.acknowledged)
+        await standby.submit(range(status.last_number, ORDERS + 1))
+        await start("a")
+        await standby.has_in_sync("a")
+        await stopped(standby)
+        assert_same_log(start.folder(), start.folder("second"))
+
+
+async def test_a_standby_that_was_away_for_too_long_sets_its_journal_aside_and_begins_anew(
+    start: Engines,
+) -> None:
+    async with asyncio.timeout(90):
+        primary, standby = await pair(start, MESH_RETENTION_HOURS="0")
+        await primary.submit(range(1, 51))
+        standby.process.kill()
+        await standby.process.wait()
+        mine = start.folder("second")
+        had = mine.numbers()
+        await primary.submit(range(51, 101))
+        await forgetful(primary, start.folder())
+        await start("b", "second")
+        await primary.has_in_sync("b")
+        aside = {path.name.split(".")[0] for path in mine.path.glob("*.journal.diverged-*")}
+        assert {f"{number:020d}" for number in had} <= aside
+        await primary.submit(range(101, ORDERS + 1))
+        await primary.has_in_sync("b")
+        primary.process.kill()
+        await primary.process.wait()
+        assert_same_log(start.folder(), mine)
+
+
+async def test_a_snapshot_that_was_to_begin_a_journal_begins_it_after_a_kill(
+    start: Engines,
+) -> None:
+    async with asyncio.timeout(90):
+        primary = await start("a", MESH_RETENTION_HOURS="0")
+        await primary.led()
+        await primary.submit(range(1, 101))
+        await forgetful(primary, start.folder())
+        mine = start.folder("second")
+        mine.path.mkdir(parents=True)
+        newest = start.folder().snapshot_name(start.folder().snapshots()[-1])
+        shutil.copy(start.folder().path / newest, mine.path / newest)
+        await start("b", "second")
+        await primary.has_in_sync("b")
+
+
+async def test_a_standby_lets_go_of_what_its_leader_lets_go_of(start: Engines) -> None:
+    async with asyncio.timeout(90):
+        primary, standby = await pair(start, MESH_RETENTION_HOURS="0")
+        mine = start.folder("second")
+        for first in (1, 101, 201):
+            await primary.submit(range(first, first + 100))
+            await primary.snapshot(applied=True)
+            await stopped(standby)  # which leaves a snapshot
+            standby = await start("b", "second")
+            await primary.has_in_sync("b")
+        assert len(mine.snapshots()) == 3
+        assert mine.numbers()[0] == mine.snapshots()[0] > 1
+        await stopped(primary)
+        assert (await standby.led()).last_number == ORDERS

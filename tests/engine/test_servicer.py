@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
+import grpc
 import pytest
 from engine.v1 import engine_pb2, records_pb2
 from prometheus_client import CollectorRegistry
+from trading.v1 import trading_pb2
 
 from svc.engine.folder import Folder
 from svc.engine.journal import Batch
@@ -24,6 +26,7 @@ from svc.engine.records import (
 )
 from svc.engine.servicer import HEARTBEAT_NS, EngineServicer
 from svc.engine.standbys import Enrols
+from svc.engine.status import Position
 from svc.engine.writer import Figures, MarketWriter
 from svc.kit.clock import FakeClock
 from svc.kit.errors import DomainError
@@ -55,6 +58,7 @@ class Led:
         snapshot_commands: int = 1_000_000,
         roll: Enrols | None = None,
         standbys_required: int = 0,
+        retention_ns: int = 0,
     ) -> None:
         self.clock = FakeClock(START_NS)
         self.lost = asyncio.Event()
@@ -70,6 +74,7 @@ class Led:
             roll=roll or NobodyElse(),
             standbys_required=standbys_required,
             standby_patience_ns=PATIENCE_NS,
+            retention_ns=retention_ns,
         )
         self.servicer = EngineServicer(lambda _market: self.writer, self.clock)
 
@@ -255,3 +260,70 @@ async def test_a_list_of_one_places_replaces_and_cancels_and_is_known_again(led:
         market=1, number=4, digest=bytes(16), cancel=records_pb2.CancelOrder(**named)
     )
     assert (await led.servicer.CancelOrder(cancel, context)).done.number == 4
+
+
+async def test_a_relay_tells_what_is_applied_on_its_way_and_old_events_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.feed.KEPT_EVENTS", 1)
+    led = Led(tmp_path)
+    first, *batches = list(flow_batches(3, 30))
+    await led.submit(first)
+    for batch in batches[:3]:
+        await led.writer.snapshots.take()
+        await led.submit(batch)
+    applied = led.writer.position()
+
+    async def said(*positions: trading_pb2.LogPosition) -> list[engine_pb2.SubmitResponse]:
+        async def requests() -> AsyncIterator[engine_pb2.SubmitRequest]:
+            yield engine_pb2.SubmitRequest(hello=engine_pb2.Hello(market=1, highest_number=99))
+            for position in positions:
+                yield engine_pb2.SubmitRequest(applied=position)
+
+        return [each async for each in led.servicer.Submit(requests(), cast("Any", None))]
+
+    (welcome,) = await said(applied)
+    assert welcome.HasField("welcome")
+    assert led.market.released_sequence > 0
+    assert Folder(tmp_path).numbers()[0] == 1
+    await led.writer.snapshots.take()
+    assert Folder(tmp_path).numbers()[0] == Folder(tmp_path).snapshots()[0] > 1
+    with pytest.raises(DomainError) as refused:
+        await anext(led.follow())
+    assert (refused.value.code, refused.value.reason) == (
+        grpc.StatusCode.OUT_OF_RANGE, "EVENTS_NOT_RETAINED",
+    )  # fmt: skip
+    await led.submit(batches[3])
+    assert (await anext(led.follow(after=applied))).batch.previous_hash == applied.running_hash
+    applied.running_hash ^= 1
+    with pytest.raises(DomainError, match="HASH_MISMATCH"):
+        await said(applied)
+    await led.close()
+
+
+@pytest.mark.parametrize("age_ns", [0, 10])
+async def test_what_is_applied_stays_until_it_is_old(tmp_path: Path, age_ns: int) -> None:
+    led = Led(tmp_path, retention_ns=10)
+    await led.submit(*list(flow_batches(3, 30))[:5])
+    await led.writer.snapshots.take()
+    end = led.writer.position()
+    led.clock.advance(age_ns)
+    await led.writer.release(Position(bytes.fromhex(end.log_id), end.sequence, end.running_hash))
+    assert led.market.released_sequence == (end.sequence if age_ns else 0)
+    await led.close()
+
+
+async def test_a_snapshot_leaves_in_parts_as_it_lies_on_the_disk(
+    led: Led, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svc.engine.servicer._SNAPSHOT_PART_BYTES", 300)
+    await led.submit(*flow_batches(3, 30))
+    request = engine_pb2.FetchSnapshotRequest(market=1)
+    with pytest.raises(DomainError, match="NO_SNAPSHOT"):
+        await anext(led.servicer.FetchSnapshot(request, cast("Any", None)))
+    await led.writer.snapshots.take()
+    (number,) = Folder(tmp_path).snapshots()
+    fetched = [each.part async for each in led.servicer.FetchSnapshot(request, cast("Any", None))]
+    assert len(fetched) > 1
+    with Folder(tmp_path).open_snapshot(number) as file:
+        assert b"".join(fetched) == file.read()

@@ -12,6 +12,9 @@ from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market
 from svc.engine.records import SEMANTIC_VERSION, Command, CommandKind, EventKind, Reason
 from svc.engine.recovery import recover
+from svc.engine.snapshot import receive
+from svc.engine.status import LogEnd, Position
+from svc.kit.errors import DomainError
 from tests.engine.desk import Desk, kinds
 from tests.engine.lossy import a_market, flow_batches, numbered
 
@@ -136,3 +139,25 @@ def test_a_writer_that_ends_before_the_segment_of_a_version_is_made_up_for(tmp_p
     relabel(tmp_path)
     market = a_market(Folder(tmp_path), epoch=10)
     assert market.status().last_batch == len(list(flow_batches(5, COUNT))) + 1
+
+
+def test_a_journal_that_ends_before_the_version_goes_on_with_a_snapshot_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").mkdir()
+    ended(tmp_path / "a")
+    relabel(tmp_path / "a")
+    leader = a_market(Folder(tmp_path / "a"), epoch=2)
+    with pytest.raises(DomainError) as refused:
+        leader.place_behind(LogEnd(0, b"", 0, Position(b"", 0, 0)))
+    assert refused.value.reason == "SEMANTIC_VERSION_PASSED"
+    (tmp_path / "b").mkdir()
+    with leader.open_snapshot() as file:
+        receive(Folder(tmp_path / "b"), [file.read()])
+    follower = a_market(Folder(tmp_path / "b"), epoch=2)
+    last = leader.status().last_batch
+    leader.submit([numbered(version(SEMANTIC_VERSION).pack(), last + 1)])
+    frames, _ = leader.commands_from(leader.place_behind(follower.log_end()), 1 << 20)
+    follower.finish(follower.follow(frames))
+    assert follower.log_end() == leader.log_end()
+    assert follower.state_hash() == leader.state_hash()

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import grpc
 import pytest
+from engine.v1 import engine_pb2, engine_pb2_grpc
 from order.v1 import order_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
+from svc.engine.folder import Folder
 from svc.kit import ids
 from svc.kit.clock import SystemClock
 from svc.kit.database import Target, open_database
+from svc.order import relay
 from svc.order.market import Market
 from svc.order.reconciler import Reconciler
 from svc.order.session import Session
 from svc.order.unsettled import Unsettled
 from svc.topology import MARKET
 from tests.order.cutting_proxy import CuttingProxy
-from tests.order.exchange import Exchange, Trader, World, limit, refused, until
+from tests.order.exchange import Exchange, Trader, World, limit, refused, trade_at, until
 
 Stop, Item = order_pb2.Stop, order_pb2.OrderItem
 
@@ -396,4 +399,31 @@ async def test_the_outbox_keeps_what_no_snapshot_of_the_log_covers_and_no_more(
             await trader.until(resting, "CANCELED")
             await tables.execute("UPDATE outbox SET created_at = created_at - interval '1 day'")
             assert await tables.fetchval("SELECT count(*) FROM outbox") == 1
+        await running.balanced()
+
+
+async def test_the_log_lets_go_of_what_is_applied_and_everything_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "FORGET_PAUSE_S", 0.0)
+    journal = Folder(world.folder / "journal" / f"market-{MARKET}")
+    async with world.run(retention_hours=0) as running:
+        await running.opened()
+        trader = await running.trader()
+        resting = await trader.place(limit(price="50000"))
+        await trader.until(resting, "ACCEPTED")
+        engine = engine_pb2_grpc.EngineServiceStub(running.host.channel("mesh", "engine"))
+
+        async def first_segment() -> int:
+            await engine.TakeSnapshot(engine_pb2.TakeSnapshotRequest(market=MARKET))
+            return journal.numbers()[0]
+
+        await until(first_segment, lambda number: number > journal.snapshots()[0] - 1 > 1)
+        await trade_at(running, "55000")
+        await running.balanced()
+    async with world.run() as running:
+        await running.opened()
+        trader = running.known(trader.account_id)
+        await trader.cancel(resting)
+        await trader.until(resting, "CANCELED")
         await running.balanced()

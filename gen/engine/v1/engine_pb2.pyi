@@ -33,12 +33,14 @@ class Welcome(_message.Message):
     def __init__(self, last_number: _Optional[int] = ..., position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., covered_number: _Optional[int] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("hello", "batch")
+    __slots__ = ("hello", "batch", "applied")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: _records_pb2.CommandBatch
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[_records_pb2.CommandBatch, _Mapping]] = ...) -> None: ...
+    applied: _trading_pb2.LogPosition
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[_records_pb2.CommandBatch, _Mapping]] = ..., applied: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
 
 class BatchDone(_message.Message):
     __slots__ = ("number", "sequence", "duplicate", "covered_number")
@@ -221,16 +223,30 @@ class FollowRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[FollowHello, _Mapping]] = ..., synced: _Optional[int] = ...) -> None: ...
 
 class FollowResponse(_message.Message):
-    __slots__ = ("frames", "place", "matched_place", "matched")
+    __slots__ = ("frames", "place", "matched_place", "matched", "released_sequence")
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
     MATCHED_PLACE_FIELD_NUMBER: _ClassVar[int]
     MATCHED_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     frames: bytes
     place: int
     matched_place: int
     matched: _trading_pb2.LogPosition
-    def __init__(self, frames: _Optional[bytes] = ..., place: _Optional[int] = ..., matched_place: _Optional[int] = ..., matched: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ...) -> None: ...
+    released_sequence: int
+    def __init__(self, frames: _Optional[bytes] = ..., place: _Optional[int] = ..., matched_place: _Optional[int] = ..., matched: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., released_sequence: _Optional[int] = ...) -> None: ...
+
+class FetchSnapshotRequest(_message.Message):
+    __slots__ = ("market",)
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    def __init__(self, market: _Optional[int] = ...) -> None: ...
+
+class FetchSnapshotResponse(_message.Message):
+    __slots__ = ("part",)
+    PART_FIELD_NUMBER: _ClassVar[int]
+    part: bytes
+    def __init__(self, part: _Optional[bytes] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ("market",)

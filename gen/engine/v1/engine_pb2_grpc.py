@@ -80,6 +80,11 @@ class EngineServiceStub:
                 request_serializer=engine_dot_v1_dot_engine__pb2.FollowRequest.SerializeToString,
                 response_deserializer=engine_dot_v1_dot_engine__pb2.FollowResponse.FromString,
                 _registered_method=True)
+        self.FetchSnapshot = channel.unary_stream(
+                '/engine.v1.EngineService/FetchSnapshot',
+                request_serializer=engine_dot_v1_dot_engine__pb2.FetchSnapshotRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.FetchSnapshotResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/engine.v1.EngineService/GetStatus',
                 request_serializer=engine_dot_v1_dot_engine__pb2.GetStatusRequest.SerializeToString,
@@ -161,7 +166,17 @@ class EngineServiceServicer:
         """A standby with a journal of its own follows the log: says where its journal ends, gets every
         command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
         the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
-        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not;
+        OUT_OF_RANGE with EVENTS_NOT_RETAINED or SEMANTIC_VERSION_PASSED when it must begin with the
+        snapshot that FetchSnapshot gives.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchSnapshot(self, request, context):
+        """The newest verified snapshot, with which a journal may begin that has nothing of what was
+        before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,6 +236,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.Follow,
                     request_deserializer=engine_dot_v1_dot_engine__pb2.FollowRequest.FromString,
                     response_serializer=engine_dot_v1_dot_engine__pb2.FollowResponse.SerializeToString,
+            ),
+            'FetchSnapshot': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchSnapshot,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.FetchSnapshotRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.FetchSnapshotResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -472,6 +492,33 @@ class EngineService:
             '/engine.v1.EngineService/Follow',
             engine_dot_v1_dot_engine__pb2.FollowRequest.SerializeToString,
             engine_dot_v1_dot_engine__pb2.FollowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/engine.v1.EngineService/FetchSnapshot',
+            engine_dot_v1_dot_engine__pb2.FetchSnapshotRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.FetchSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,7 +70,13 @@ class EngineServiceStub:
     """A standby with a journal of its own follows the log: says where its journal ends, gets every
     command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
     the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
-    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not;
+    OUT_OF_RANGE with EVENTS_NOT_RETAINED or SEMANTIC_VERSION_PASSED when it must begin with the
+    snapshot that FetchSnapshot gives.
+    """
+    FetchSnapshot: _grpc.UnaryStreamMultiCallable[_engine_pb2.FetchSnapshotRequest, _engine_pb2.FetchSnapshotResponse]
+    """The newest verified snapshot, with which a journal may begin that has nothing of what was
+    before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
     """Where the market's log stands."""
@@ -115,7 +121,13 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """A standby with a journal of its own follows the log: says where its journal ends, gets every
     command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
     the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
-    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+    LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not;
+    OUT_OF_RANGE with EVENTS_NOT_RETAINED or SEMANTIC_VERSION_PASSED when it must begin with the
+    snapshot that FetchSnapshot gives.
+    """
+    FetchSnapshot: _aio.UnaryStreamMultiCallable[_engine_pb2.FetchSnapshotRequest, _engine_pb2.FetchSnapshotResponse]  # type: ignore[assignment]
+    """The newest verified snapshot, with which a journal may begin that has nothing of what was
+    before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Where the market's log stands."""
@@ -211,7 +223,19 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """A standby with a journal of its own follows the log: says where its journal ends, gets every
         command behind that, and says how far they are on its disk. Once it is in sync nothing leaves
         the leader that it has not synced. FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH,
-        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not.
+        LOG_BEHIND_CONSUMER or JOURNAL_DIVERGED when its journal holds what the log does not;
+        OUT_OF_RANGE with EVENTS_NOT_RETAINED or SEMANTIC_VERSION_PASSED when it must begin with the
+        snapshot that FetchSnapshot gives.
+        """
+
+    @_abc_1.abstractmethod
+    def FetchSnapshot(
+        self,
+        request: _engine_pb2.FetchSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_engine_pb2.FetchSnapshotResponse], _abc.AsyncIterator[_engine_pb2.FetchSnapshotResponse]]:
+        """The newest verified snapshot, with which a journal may begin that has nothing of what was
+        before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
         """
 
     @_abc_1.abstractmethod
