@@ -18,6 +18,7 @@ from svc.engine.folder import Folder
 from svc.engine.frame_index import FrameIndex, Place, not_retained
 from svc.engine.frames import (
     HEADER_BYTES,
+    NO_DIGEST,
     Damaged,
     Frame,
     FrameType,
@@ -27,7 +28,8 @@ from svc.engine.frames import (
 )
 from svc.engine.journal_reader import JournalError
 from svc.engine.packing import Packer
-from svc.engine.records import RECORD_BYTES, SEMANTIC_VERSION
+from svc.engine.records import MAX_BATCH_COMMANDS, RECORD_BYTES, SEMANTIC_VERSION
+from svc.kit.errors import invalid
 
 SEGMENT_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
@@ -43,6 +45,24 @@ class Batch:
     number: int
     digest: bytes
     commands: bytes
+
+    def check_form(self) -> None:
+        """Raises DomainError INVALID_BATCH for what can be no batch, whatever the log holds."""
+        count, rest = divmod(len(self.commands), RECORD_BYTES)
+        if self.number < 1 or rest or not 1 <= count <= MAX_BATCH_COMMANDS:
+            raise invalid(
+                "INVALID_BATCH",
+                f"batch {self.number} of {len(self.commands)} bytes: a number from 1 on and 1 to "
+                f"{MAX_BATCH_COMMANDS} commands of {RECORD_BYTES} bytes are right",
+                number=str(self.number),
+            )
+        if len(self.digest) != len(NO_DIGEST):
+            raise invalid(
+                "INVALID_BATCH",
+                f"the digest of batch {self.number} has {len(self.digest)} bytes, not "
+                f"{len(NO_DIGEST)}",
+                number=str(self.number),
+            )
 
 
 @dataclass(frozen=True, slots=True)

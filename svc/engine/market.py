@@ -16,7 +16,7 @@ from io import BufferedIOBase
 from svc.engine.book import Engine, chain
 from svc.engine.folder import Folder
 from svc.engine.frame_index import Place
-from svc.engine.frames import Frame, SegmentHeader
+from svc.engine.frames import NO_DIGEST, Frame, SegmentHeader
 from svc.engine.journal import (
     Batch,
     EventBatch,
@@ -28,7 +28,6 @@ from svc.engine.journal import (
 from svc.engine.journal_reader import JournalError
 from svc.engine.pipeline import Begun, Pipeline
 from svc.engine.records import (
-    MAX_BATCH_COMMANDS,
     RECORD_BYTES,
     SEMANTIC_VERSION,
     Command,
@@ -41,7 +40,6 @@ from svc.engine.status import BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid, out_of_range
 
-DIGEST_BYTES = 16
 _ADVANCE_TIME = Command(CommandKind.ADVANCE_TIME).pack()
 
 
@@ -154,7 +152,7 @@ class Market:
             deadline = self._pipeline.engine.next_deadline_ns
             if deadline is None or self._clock.unix_ns() < deadline:
                 return None
-            begun = self._begin(Batch(0, bytes(DIGEST_BYTES), _ADVANCE_TIME), self._now_ns())
+            begun = self._begin(Batch(0, NO_DIGEST, _ADVANCE_TIME), self._now_ns())
             self._pipeline.settle()
         return begun.events
 
@@ -424,7 +422,7 @@ class Market:
         expected = self._last_batch + 1
         fresh: list[Batch] = []
         for batch in batches:
-            _check_form(batch)
+            batch.check_form()
             if batch.number > expected:
                 raise failed_precondition(
                     "BATCH_GAP",
@@ -476,23 +474,6 @@ class Market:
 
 def _may_begin_version(batch: Batch) -> bool:
     return len(batch.commands) == RECORD_BYTES and batch.commands[0] == CommandKind.VERSION
-
-
-def _check_form(batch: Batch) -> None:
-    count, rest = divmod(len(batch.commands), RECORD_BYTES)
-    if batch.number < 1 or rest or not 1 <= count <= MAX_BATCH_COMMANDS:
-        raise invalid(
-            "INVALID_BATCH",
-            f"batch {batch.number} of {len(batch.commands)} bytes: a number from 1 on and 1 to "
-            f"{MAX_BATCH_COMMANDS} commands of {RECORD_BYTES} bytes are right",
-            number=str(batch.number),
-        )
-    if len(batch.digest) != DIGEST_BYTES:
-        raise invalid(
-            "INVALID_BATCH",
-            f"the digest of batch {batch.number} has {len(batch.digest)} bytes, not {DIGEST_BYTES}",
-            number=str(batch.number),
-        )
 
 
 def _events(frame: Frame) -> EventBatch:
