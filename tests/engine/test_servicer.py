@@ -228,7 +228,7 @@ async def test_a_list_of_one_places_replaces_and_cancels_and_is_known_again(led:
     """Each under an outbox number of its own, with the digest that tells a repeat from a clash."""
     context = cast("Any", None)
     await led.submit(definition(1))
-    named = {"order_id": 7, "account_id": 3, "instrument_id": 101}
+    named: dict[str, Any] = {"order_id": 7, "account_id": 3, "instrument_id": 101}
     place = engine_pb2.PlaceOrderRequest(
         market=1, number=2, digest=bytes(16),
         order=records_pb2.NewOrder(
