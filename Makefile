@@ -40,7 +40,7 @@ up: setup ## start everything on this machine; Ctrl-C stops it
 test: setup-dev ## every test; what this machine lacks is skipped with its reason
 	$(BIN)/pytest
 
-soak: setup-dev ## the full counts of the seeded tests: an hour or so
+soak: setup-dev ## the full counts of the seeded tests: an hour or so; MESH_SOAK_SEED=n makes other ones
 	$(BIN)/pytest -m soak
 
 lint: setup-dev ## ruff: rules and format

@@ -228,6 +228,11 @@ class InstrumentCommand:
     perpetual: int = 0
     band_auction: int = 0
 
+    @property
+    def kind(self) -> int:
+        """As of a Command."""
+        return CommandKind.INSTRUMENT
+
     def pack(self) -> bytes:
         """Returns the 128-byte record; raises struct.error when a field does not fit."""
         return _INSTRUMENT.pack(

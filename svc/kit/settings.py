@@ -35,7 +35,9 @@ _TARGET_VARIABLES = {
 }
 """Where callers find a service; the names are the specification's where it has one."""
 
-_OF_OTHER_PROGRAMS = frozenset({"MESH_EDGE_SECRET", "MESH_JWKS", "MESH_REQUIRE_ALL", "MESH_SOAK"})
+_OF_OTHER_PROGRAMS = frozenset(
+    {"MESH_EDGE_SECRET", "MESH_JWKS", "MESH_REQUIRE_ALL", "MESH_SOAK_SEED"}
+)
 """Read by the edge and by the tests, whose children inherit them."""
 
 _MAX_PORT = 65_535

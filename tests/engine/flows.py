@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from svc.engine.records import (
     Command,
@@ -22,7 +22,10 @@ SECOND_NS = 1_000_000_000
 STEP_NS = SECOND_NS // 7
 START_NS = 1_700_000_000 * SECOND_NS
 MAX_INT64 = 2**63 - 1
+MAX_BPS = 10_000
 HASH_FACTOR = 0x9E3779B97F4A7C15
+
+AnyCommand = Command | InstrumentCommand
 
 WIDE_FIELDS = (
     "order_id",
@@ -46,6 +49,8 @@ class Flow:
     """Makes batches around a price; the narrower the range, the more orders meet.
 
     With `colliding` the ids count up no more: they meet in a few slots of the engine's hash map.
+    `markets` is the weight of what changes the market itself: other definitions, instruments that
+    come and are delisted, cancels for all accounts, versions.
 
     The runner keeps `live` to ids that are live, so that commands mostly find their order.
     """
@@ -59,6 +64,7 @@ class Flow:
     weight_of_new: int = 50
     colliding: int = 0
     auctions: int = 8
+    markets: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -67,34 +73,41 @@ class Flow:
         self.version = 1
         self.live: list[int] = []
         self.entered: dict[int, tuple[int, int, int]] = {}
+        self.places = [self.definition(i) for i in range(1, self.instruments + 1)]
+        self.coming: list[InstrumentCommand] = []
 
-    def opening(self) -> list[Command | InstrumentCommand]:
+    def opening(self) -> list[AnyCommand]:
         """The instruments, the first with a collar, the second a perpetual with a price band."""
-        return [
-            InstrumentCommand(
-                instrument_id=i,
-                version=1,
-                state=MarketState.TRADING,
-                max_quantity_lots=self.lots * 5,
-                max_ticks=self.price * 2,
-                collar_bps=20 if i == 1 else 0,
-                band_bps=80 if i == 2 else 0,
-                perpetual=int(i == 2),
-                band_auction=int(i == 2 and self.auctions > 8),
-                reference_price_ticks=self.price,
-            )
-            for i in range(1, self.instruments + 1)
-        ]
+        return list(self.places)
 
-    def batches(self, count: int, size: int) -> Iterator[tuple[list[Command], int]]:
+    def definition(self, place: int) -> InstrumentCommand:
+        """Of the first instrument in a place: what is delisted is followed by another there."""
+        return InstrumentCommand(
+            instrument_id=place,
+            version=1,
+            state=MarketState.TRADING,
+            max_quantity_lots=self.lots * 5,
+            max_ticks=self.price * 2,
+            collar_bps=20 if place == 1 else 0,
+            band_bps=80 if place == 2 else 0,
+            perpetual=int(place == 2),
+            band_auction=int(place == 2 and self.auctions > 8),
+            reference_price_ticks=self.price,
+        )
+
+    def batches(self, count: int, size: int) -> Iterator[tuple[list[AnyCommand], int]]:
         """Yields (commands, time) with rising times; some batches only let time pass."""
         for _ in range(count):
             self.time_ns += self.random.choice([0, 0, 1, STEP_NS])
             length = 0 if self.random.random() < 0.02 else self.random.randint(1, size)
             yield [self.command() for _ in range(length)], self.time_ns
 
-    def command(self) -> Command:
+    def command(self) -> AnyCommand:
         """One command of the mix."""
+        if self.coming:
+            return self.coming.pop()
+        if self.markets and self.random.randrange(1_000) < self.markets:
+            return self.market()
         made = self.random.choices(
             [self.new, self.cancel, self.swap, self.move, self.reduce, self.replace, self.rare],
             [self.weight_of_new, 14, 6, 16, 8, 10, 8 + self.auctions // 8],
@@ -116,14 +129,14 @@ class Flow:
             order_type=OrderType.LIMIT,
             tif=tif,
             stp_mode=draw.choice(list(SelfTradeMode)),
-            instrument_id=draw.randint(1, self.instruments),
+            instrument_id=self.places[draw.randint(1, self.instruments) - 1].instrument_id,
             version=1,
             order_id=self.next_id if draw.random() < 0.97 else self.some_id(),
             account_id=draw.randint(1, self.accounts),
             quantity_lots=quantity,
         )
         self.next_id = self.colliding_id() if self.colliding else self.next_id + 1
-        if common.instrument_id == 2 and tif != TimeInForce.FOK_BUDGET and draw.random() < 0.25:
+        if self.is_perpetual(common) and tif != TimeInForce.FOK_BUDGET and draw.random() < 0.25:
             common = replace(common, flags=Flag.REDUCE_ONLY)
         price = self.some_price()
         slack = draw.choice([0, 0, 1, 5]) * (1 if side == Side.BUY else -1)
@@ -153,6 +166,12 @@ class Flow:
         if not limit.flags & Flag.POST_ONLY and draw.random() < 0.25:
             return self.stop(replace(limit, order_type=OrderType.STOP_LIMIT))
         return limit
+
+    def is_perpetual(self, order: Command) -> bool:
+        """Whether the order's instrument is one, as far as the flow knows."""
+        return any(
+            place.perpetual and place.instrument_id == order.instrument_id for place in self.places
+        )
 
     def colliding_id(self) -> int:
         """An id whose hash (the id times HASH_FACTOR) has zeros for its highest bits."""
@@ -244,7 +263,8 @@ class Flow:
         if kind == CommandKind.GROUP:
             account = draw.randint(1, self.accounts)
             return Command(kind, account_id=account, stp_group=draw.randint(0, 2))
-        instrument = draw.randint(0, self.instruments)
+        number = draw.randint(0, self.instruments)
+        instrument = self.places[number - 1].instrument_id if number else 0
         if kind == CommandKind.MASS_CANCEL:
             side = draw.randint(0, 2)
             account = draw.randint(1, self.accounts)
@@ -255,6 +275,50 @@ class Flow:
             state = draw.choice([*often, *list(MarketState)[:-1]])
             return Command(kind, side=state, instrument_id=instrument, version=self.version)
         return Command(kind)
+
+    def market(self) -> AnyCommand:
+        """Another definition, an instrument that goes, a cancel for all accounts, a version."""
+        draw = self.random
+        self.version += 1
+        which = draw.choices(["define", "delist", "cancel", "version"], [16, 1, 3, 2])[0]
+        number = draw.randrange(self.instruments)
+        instrument = self.places[number].instrument_id
+        if which == "define":
+            return self.redefined(number)
+        if which == "cancel":
+            named = draw.choice([0, instrument])
+            return Command(CommandKind.MASS_CANCEL, side=draw.randint(0, 2), instrument_id=named)
+        if which == "version":
+            return Command(CommandKind.VERSION, version=draw.randint(0, 3))
+        newest = max(place.instrument_id for place in self.places) + 1
+        self.places[number] = replace(self.definition(number + 1), instrument_id=newest)
+        self.coming.append(self.places[number])
+        return Command(
+            CommandKind.STATE, side=MarketState.DELISTED, instrument_id=instrument,
+            version=self.version,
+        )  # fmt: skip
+
+    def redefined(self, number: int) -> InstrumentCommand:
+        """The instrument in a place under other terms; mostly those of before, seldom nonsense."""
+        draw, first = self.random, self.places[number]
+        made = replace(
+            first,
+            version=draw.choice([self.version, self.version, self.version, 1]),
+            state=draw.choice(list(MarketState)[:-1]),
+            max_quantity_lots=draw.choice([first.max_quantity_lots, self.lots]),
+            min_ticks=draw.choice([1, 1, max(1, self.price - self.ticks)]),
+            max_ticks=draw.choice([first.max_ticks, first.max_ticks, self.price + self.ticks]),
+            reference_price_ticks=draw.choice([0, self.some_price()]),
+            collar_bps=draw.choice([first.collar_bps, 0, 100]),
+            band_bps=draw.choice([first.band_bps, first.band_bps, 0, 300]),
+            perpetual=draw.choice([first.perpetual] * 5 + [1 - first.perpetual]),
+            band_auction=draw.randint(0, 1),
+        )
+        if draw.random() < 0.9:
+            return made
+        name = draw.choice([field.name for field in fields(InstrumentCommand)])
+        most = MAX_BPS if name.endswith("_bps") else 7
+        return replace(made, **{name: draw.choice([0, 1, most, most + 1])})
 
     def spoiled(self, command: Command) -> Command:
         """The same with one field set to something odd."""
