@@ -18,9 +18,9 @@ from svc.engine.command_file import (
     JSON_SUFFIX,
     BadCommandFile,
     batches,
-    event_lines,
     read_commands,
 )
+from svc.engine.json_lines import event_lines
 from svc.topology import MARKET
 
 

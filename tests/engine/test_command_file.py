@@ -1,5 +1,7 @@
 """Command files: both formats make the same records, and a bad line says where it is."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,22 @@ from svc.engine.book import Engine
 from svc.engine.command_file import (
     BadCommandFile,
     batches,
-    command_lines,
-    event_lines,
     read_commands,
+    read_events,
 )
-from svc.engine.records import Command, CommandKind, pack_commands, split_records, unpack_commands
+from svc.engine.json_lines import command_lines, event_lines
+from svc.engine.records import (
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    InstrumentCommand,
+    OrderType,
+    pack_commands,
+    split_records,
+    unpack_commands,
+    unpack_events,
+)
 from tests.engine.flows import Flow
 
 
@@ -45,6 +58,51 @@ def test_names_stand_for_numbers(tmp_path: Path) -> None:
     assert '"kind": "INSTRUMENT_CHANGED"' in lines[0]
     assert '"side": "BUY"' in lines[1]
     assert '"state": "HALTED"' in lines[2]
+
+
+def test_kinds_and_enumerations_may_be_numbers(tmp_path: Path) -> None:
+    line = '{"kind": 1, "side": 1, "order_type": 1, "tif": 1, "flags": 1, "order_id": 5}\n'
+    expected = Command(1, side=1, order_type=1, tif=1, flags=1, order_id=5)
+    assert read_commands(written(tmp_path, line)) == expected.pack()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_written_as_lines_is_read_back_to_the_same_records(
+    tmp_path: Path, seed: int
+) -> None:
+    flow = Flow(seed, markets=100, auctions=30)
+    commands = [*flow.opening(), *(flow.command() for _ in range(40))]
+    commands += [InstrumentCommand(1, 0, 0, 100), InstrumentCommand(0, 1, 7, 0, min_ticks=0)]
+    commands += [Command(kind) for kind in (0, *CommandKind, 255) if kind != CommandKind.INSTRUMENT]
+    records = pack_commands(commands)
+    lines = "".join(command_lines(unpack_commands(records)))
+    assert read_commands(written(tmp_path, lines)) == records
+
+
+def test_events_are_read_back_from_lines_to_the_same_records(tmp_path: Path) -> None:
+    flow, engine, events = Flow(4, markets=30, auctions=30), Engine(), b""
+    for commands, time_ns in flow.batches(1_500, 3):
+        records = pack_commands(commands if engine.sequence else flow.opening())
+        events += engine.apply(records, time_ns)
+    assert {event.kind for event in unpack_events(events)} == set(EventKind)
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(event_lines(events)))
+    assert read_events(path) == events
+    others = [line for line in path.read_text().splitlines() if '"TRADE"' not in line]
+    assert "maker" not in "".join(others)
+
+
+def test_a_line_calls_a_field_what_it_holds_in_an_event_of_its_kind() -> None:
+    limit = Event(1, 0, EventKind.ORDER_ACCEPTED, maker_order_id=90, trade_number=7)
+    trailing = replace(limit, order_type=OrderType.STOP_LIMIT, trade_number=-50)
+    triggered = Event(2, 0, EventKind.ORDER_TRIGGERED, maker_order_id=90, maker_account_id=91)
+    halted = Event(3, 0, EventKind.STATE_CHANGED, stp_mode=1, state=6)
+    records = b"".join(event.pack() for event in (limit, trailing, triggered, halted))
+    shown = [json.loads(line) for line in event_lines(records)]
+    assert shown[0] == {"kind": "ORDER_ACCEPTED", "sequence": 1, "cap_ticks": 90, "budget": 7}
+    assert shown[1]["trail_offset_ticks"] == -50
+    assert (shown[2]["trigger_ticks"], shown[2]["traded_ticks"]) == (90, 91)
+    assert (shown[3]["previous_state"], shown[3]["state"]) == ("TRADING", "HALTED")
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from google.protobuf.message import DecodeError
 
 from svc.engine import wire
 from svc.engine.book import Engine
-from svc.engine.command_file import BadCommandFile, batches, command_lines, read_commands
+from svc.engine.command_file import BadCommandFile, batches, read_commands
 from svc.engine.folder import Folder
 from svc.engine.journal_reader import JournalError
+from svc.engine.json_lines import command_lines
 from svc.engine.records import RECORD_BYTES, pack_commands, unpack_commands
 from svc.engine.recovery import recover
 from svc.engine.reference import ReferenceEngine
