@@ -23,6 +23,8 @@ from svc.engine.command_file import (
 from svc.engine.json_lines import event_lines
 from svc.topology import MARKET
 
+_SECOND_NS = 1_000_000_000
+
 
 @click.group()
 def command() -> None:
@@ -42,19 +44,23 @@ def command() -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 def run(file: Path, events: Path | None, size: int, *, as_json: bool) -> None:
-    """Run a command FILE through the engine; its formats are in docs/engine.md."""
+    """Run a command FILE through the engine; its formats are in docs/engine.md.
+
+    commands_per_s is the engine's own: reading, cutting and writing are not in it.
+    """
     try:
         commands = read_commands(file)
     except BadCommandFile as error:
         raise click.ClickException(str(error)) from None
     engine = Engine()
     parts: list[bytes] = []
-    started = time.perf_counter()
+    spent_ns = 0
     for part, time_ns in batches(commands, size):
+        started = time.perf_counter_ns()
         made = engine.apply(part, time_ns)
+        spent_ns += time.perf_counter_ns() - started
         if events is not None:
             parts.append(bytes(made))
-    seconds = time.perf_counter() - started
     if events is not None:
         _write(events, parts)
     told = {
@@ -64,7 +70,7 @@ def run(file: Path, events: Path | None, size: int, *, as_json: bool) -> None:
         "live_orders": engine.live_orders,
         "running_hash": f"{engine.running_hash:016x}",
         "state_hash": f"{engine.state_hash():016x}",
-        "commands_per_s": round(engine.commands / seconds) if seconds else 0,
+        "commands_per_s": engine.commands * _SECOND_NS // spent_ns if spent_ns else 0,
     }
     if as_json:
         click.echo(json.dumps(told))
