@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -31,8 +32,13 @@ _MOST_CHOSEN_FROM = 512
 _GONE = (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED)
 _PLAIN_BYTES = 128
 _TOLD_EVERY = 20_000
-# exchange-core's draws: how often a missing order is added, how often a full side is taken from.
-_ADDED_SHARE, _TAKEN_SHARE, _BUDGET_SHARE = 0.2, 0.05, 1 / 32
+_PRICE = 30_000  # exchange-core draws one; from here its mix has the shares and trades it has there
+# exchange-core's draws, of so many each: where a side is far too short, short, and long enough. The
+# first two make an order, the third cancels, the fourth reduces, all others move.
+_FAR_TOO_SHORT, _SHORT, _ENOUGH = 2, 10, 40
+_MAKE, _TAKE_BACK, _TAKE_OFF = 2, 2, 3
+_SIDES = 2
+_BUDGET_DRAWS = 32
 # Swinging books, in hundredths: new when there are few and when there are enough, cancel, move.
 _NEW_IF_FEW, _NEW, _CANCEL, _MOVE = 48, 30, 65, 95
 
@@ -46,6 +52,42 @@ class Recorded:
     counts: dict[str, int]
 
 
+class Eldest:
+    """The live orders that were entered first, at most `most` of them, to choose from at random."""
+
+    def __init__(self, most: int) -> None:
+        self.orders: list[int] = []
+        self._most = most
+        self._places: dict[int, int] = {}
+        self._younger: set[int] = set()
+        self._next: deque[int] = deque()
+
+    def add(self, order_id: int) -> None:
+        """The youngest of all."""
+        if len(self.orders) < self._most:
+            self._places[order_id] = len(self.orders)
+            self.orders.append(order_id)
+        else:
+            self._younger.add(order_id)
+            self._next.append(order_id)
+
+    def remove(self, order_id: int) -> None:
+        """One that lives no more; the eldest of the younger ones comes up for it."""
+        if order_id not in self._places:
+            self._younger.remove(order_id)
+            return
+        at, last = self._places.pop(order_id), self.orders.pop()
+        if last != order_id:
+            self.orders[at] = last
+            self._places[last] = at
+        while self._next:
+            following = self._next.popleft()
+            if following in self._younger:
+                self._younger.remove(following)
+                self.add(following)
+                return
+
+
 @dataclass
 class _Book:
     """What the generator knows of one instrument's live orders."""
@@ -54,9 +96,12 @@ class _Book:
     last: int
     low: int
     high: int
-    rising: bool = True
-    short: dict[int, bool] = field(default_factory=lambda: {Side.BUY: True, Side.SELL: True})
+    direction: int = 0
+    """1 rising, -1 falling; 0 until a trade prints at a bound."""
+    counted: dict[int, int] = field(default_factory=dict)
+    """How many orders a side had when that was looked at last."""
     live: dict[int, list[int]] = field(default_factory=lambda: {Side.BUY: [], Side.SELL: []})
+    eldest: Eldest = field(default_factory=lambda: Eldest(_MOST_CHOSEN_FROM))
 
 
 class Recorder:
@@ -69,6 +114,7 @@ class Recorder:
         self.written: list[bytes] = []
         self.counts: dict[str, int] = {}
         self.prices: dict[int, int] = {}
+        self.lots: dict[int, int] = {}
         self._places: dict[int, tuple[_Book, int, int]] = {}
         self._next_id = 1
         low, high = max(1, price - 5 * deviation), price + 5 * deviation
@@ -87,6 +133,7 @@ class Recorder:
         if rests:
             self._add(book, side, order_id)
             self.prices[order_id] = price
+            self.lots[order_id] = lots
         command = Command(
             CommandKind.NEW, side=side, order_type=OrderType.LIMIT, tif=tif,
             stp_mode=SelfTradeMode.NONE, instrument_id=book.instrument_id, version=1,
@@ -102,18 +149,20 @@ class Recorder:
         self._named(CommandKind.CANCEL, book, order_id)
 
     def reduce(self, book: _Book, order_id: int) -> None:
-        """Takes a uniform part of at most eight lots off a live order."""
-        self._named(CommandKind.REDUCE, book, order_id, quantity_lots=self.random.randint(1, 8))
+        """Takes a uniform part off a live order, all of it at the most."""
+        lots = self.random.randint(1, self.lots[order_id])
+        self.lots[order_id] -= lots
+        self._named(CommandKind.REDUCE, book, order_id, quantity_lots=lots)
 
     def move(self, book: _Book, order_id: int, price: int) -> None:
         """To another price."""
         self.prices[order_id] = price
         self._named(CommandKind.MOVE, book, order_id, price_ticks=price)
 
-    def live_order(self, book: _Book, side: int, most: int = 10**9) -> int:
+    def live_order(self, book: _Book, side: int) -> int:
         """A random live order of a side; 0 when there is none."""
         orders = book.live[side]
-        return orders[self.random.randrange(min(most, len(orders)))] if orders else 0
+        return orders[self.random.randrange(len(orders))] if orders else 0
 
     def take(self) -> bytes:
         """What was written since the last call."""
@@ -136,6 +185,8 @@ class Recorder:
         for event in unpack_events(events):
             if event.kind == EventKind.TRADE:
                 book.last = event.price_ticks
+                if not book.low < book.last < book.high:
+                    book.direction = 1 if book.last <= book.low else -1
                 self._left(event.maker_order_id, event.maker_remaining_lots)
                 self._left(event.order_id, event.remaining_lots)
             elif event.kind in _GONE:
@@ -145,12 +196,17 @@ class Recorder:
         orders = book.live[side]
         self._places[order_id] = (book, side, len(orders))
         orders.append(order_id)
+        book.eldest.add(order_id)
 
     def _left(self, order_id: int, remaining: int) -> None:
-        if remaining or order_id not in self._places:
+        if order_id not in self._places:
+            return
+        self.lots[order_id] = remaining
+        if remaining:
             return
         book, side, at = self._places.pop(order_id)
-        del self.prices[order_id]
+        book.eldest.remove(order_id)
+        del self.prices[order_id], self.lots[order_id]
         orders = book.live[side]
         last = orders.pop()
         if last != order_id:
@@ -159,58 +215,62 @@ class Recorder:
 
 
 def exchange_core(recorder: Recorder, count: int, live: int) -> Iterator[None]:
-    """exchange-core's own mix, as its generator makes it; `live` orders are aimed at a book."""
+    """exchange-core's own mix, as its generator makes it; `live` orders are aimed at a book.
+
+    How many a side has is looked at every 512 commands, and what is missing then decides until the
+    next time. Moves, cancels and reductions go to the 512 orders that were entered first.
+    """
     draw, half = recorder.random, live // (2 * len(recorder.books))
     for number in range(count):
         book = recorder.books[number % len(recorder.books)]
         if number // len(recorder.books) % _LOOKED_AT_EVERY == 0:
-            book.short = {side: len(book.live[side]) < half for side in (Side.BUY, Side.SELL)}
-        if book.last >= book.high or book.last <= book.low:
-            book.rising = book.last <= book.low
-        tilt = 0.55 if book.rising else 0.45
-        side = Side.BUY if draw.random() < tilt else Side.SELL
-        missing = half - len(book.live[side])
-        urgent = missing > min(_LOOKED_AT_EVERY, half * 3 // 4)
-        if book.short[side] and missing > 0 and (urgent or draw.random() < _ADDED_SHARE):
+            book.counted = {side: len(orders) for side, orders in book.live.items()}
+        side = Side.BUY if draw.randrange(4) + book.direction >= _SIDES else Side.SELL
+        missing = half - book.counted[side]
+        draws = _ENOUGH
+        if missing > 0:
+            is_far = missing > min(_LOOKED_AT_EVERY, half * 3 // 4)
+            draws = _FAR_TOO_SHORT if is_far else _SHORT
+        drawn = draw.randrange(draws)
+        if drawn >= _MAKE and book.eldest.orders:
+            _change(recorder, book, drawn)
+        elif missing > 0:
             recorder.new(book, side, passive_price(recorder, book, side), TimeInForce.GTC)
-        elif not book.short[side] and draw.random() < _TAKEN_SHARE:
-            _take(recorder, book, side)
         else:
-            _change(recorder, book, side)
+            _take(recorder, book, side)
         yield
 
 
 def passive_price(recorder: Recorder, book: _Book, side: int) -> int:
-    """The price of a new GTC order: near the last trade mostly, on the passive side."""
-    draw = recorder.random.random
-    spread = 1 + int(draw() ** 2 * recorder.deviation)
-    away = abs(int(2 * sum(draw() * spread for _ in range(4)) / 4 - spread)) or 1
+    """The price of a new GTC order: near the last trade mostly, on the passive side or at it."""
+    draw = recorder.random
+    spread = 1 + int(draw.random() ** 2 * recorder.deviation)
+    away = abs(sum(draw.randrange(spread) for _ in range(4)) // 4 * 2 - spread)
     price = book.last - away if side == Side.BUY else book.last + away
     return min(book.high, max(book.low, price))
 
 
 def _take(recorder: Recorder, book: _Book, side: int) -> None:
     far = book.high if side == Side.BUY else book.low
-    if recorder.random.random() < _BUDGET_SHARE:
+    if recorder.random.randrange(_BUDGET_DRAWS) == 0:
         recorder.new(book, side, far, TimeInForce.FOK_BUDGET, budget=far)
     else:
         recorder.new(book, side, far, TimeInForce.IOC)
 
 
-def _change(recorder: Recorder, book: _Book, side: int) -> None:
-    order_id = recorder.live_order(book, side, _MOST_CHOSEN_FROM)
-    if not order_id:
-        recorder.new(book, side, passive_price(recorder, book, side), TimeInForce.GTC)
-        return
-    which = recorder.random.randrange(12)
-    if which == 0:
+def _change(recorder: Recorder, book: _Book, drawn: int) -> None:
+    order_id = recorder.random.choice(book.eldest.orders)
+    if drawn == _TAKE_BACK:
         recorder.cancel(book, order_id)
-    elif which == 1:
+    elif drawn == _TAKE_OFF:
         recorder.reduce(book, order_id)
     else:
         old = recorder.prices[order_id]
-        step = max(1, abs(book.last - old) // 100)
-        recorder.move(book, order_id, max(1, old + step if book.last > old else old - step))
+        # 1 % of the way to the last trade's price, a tick at the least, either way from there.
+        step = -(-abs(book.last - old) // 100) or 1
+        rises = book.last > old or (book.last == old and recorder.random.randrange(2) == 1)
+        price = old + step if rises else old - step
+        recorder.move(book, order_id, min(book.high, max(book.low, price)))
 
 
 def static(recorder: Recorder, count: int) -> Iterator[None]:
@@ -281,7 +341,7 @@ _Parts = tuple[Recorder, Iterator[None], Iterator[None]]
 
 def _core(live: int, instruments: int = 1) -> Callable[[int, int], _Parts]:
     def make(count: int, seed: int) -> _Parts:
-        recorder = Recorder(seed, 100_000, 5_000, instruments)
+        recorder = Recorder(seed, _PRICE, _PRICE // 20, instruments)
         return recorder, _prefill(recorder, live), exchange_core(recorder, count, live)
 
     return make

@@ -16,6 +16,10 @@ from tests.engine.flows import Flow
 REFUSED = (EventKind.ORDER_REJECTED, EventKind.CANCEL_REJECTED, EventKind.REPLACE_REJECTED)
 SMALL = [name for name in MIXES if name not in {"exchange-core-1m", "hundred-symbols"}]
 
+# What exchange-core's own generator made in three million commands.
+THEIR_SHARES = {"GTC": 12.8, "IOC": 1.8, "CANCEL": 7.3, "MOVE": 70.8, "REDUCE": 7.3}
+THEIR_TRADES_A_COMMAND = 122_704 / 3_000_000
+
 
 def test_engine_run_writes_the_events_in_both_formats(tmp_path: Path) -> None:
     flow = Flow(3)
@@ -49,12 +53,16 @@ def test_a_mix_is_the_same_every_time_and_the_engine_refuses_nothing_of_it(mix: 
     assert not [event for event in events if event.kind in REFUSED]
 
 
-def test_the_exchange_core_mix_has_the_shares_of_its_generator() -> None:
-    counts = record("exchange-core", 60_000).counts
-    shares = {kind: round(100 * number / 60_000) for kind, number in counts.items()}
-    assert 67 <= shares["MOVE"] <= 75
-    assert 10 <= shares["GTC"] <= 14
-    assert (shares["CANCEL"], shares["REDUCE"], shares["IOC"]) == (7, 7, 1)
+def test_the_exchange_core_mix_has_the_shares_and_the_trades_of_its_generator() -> None:
+    made, count = record("exchange-core", 120_000), 120_000
+    engine = Engine()
+    engine.apply(made.prefill, 1)
+    before = engine.trades
+    engine.apply(made.commands, 1)
+    shares = {kind: 100 * number / count for kind, number in made.counts.items()}
+    assert shares.pop("FOK_BUDGET") == pytest.approx(0.06, abs=0.02)
+    assert shares == pytest.approx(THEIR_SHARES, abs=0.3)
+    assert (engine.trades - before) / count == pytest.approx(THEIR_TRADES_A_COMMAND, rel=0.1)
 
 
 def test_every_measurement_of_a_mix_sees_the_same_engine(
