@@ -96,18 +96,19 @@ class Follower:
                     raise
             await asyncio.sleep(self._patience.failed(cause) if cause else _LOOK_S)
 
-    async def take_over(self, epoch: int) -> Market | None:
+    async def take_over(self, epoch: int) -> tuple[Market, SnapshotKeeper] | None:
         """The market that was followed, to be led from here on; None when none was.
 
-        `run` has ended. The folder is locked if there is one.
+        `run` has ended. The folder is locked if there is a market. A snapshot may still be written;
+        nobody waits for it.
         """
-        opened, self._opened = self._opened, None
+        opened = self._opened
         if opened is None:
             return None
         opened.keeping.cancel()
-        await opened.snapshots.close(take_last=False)
         await self._blocking(opened.market.begin_epoch, epoch)
-        return opened.market
+        self._opened = None
+        return opened.market, opened.snapshots
 
     async def close(self) -> None:
         """Leaves a snapshot and closes the journal, if one was followed into; `run` has ended."""
@@ -158,7 +159,8 @@ class Follower:
             self._folder.unlock()
             raise
         begin = market.begin_snapshot
-        keeper = SnapshotKeeper(market, self._snapshot_commands, lambda: self._blocking(begin))
+        keeper = SnapshotKeeper(market, self._snapshot_commands)
+        keeper.begin_by(lambda: self._blocking(begin))
         _log.info("standing_by", market=self._number, epoch=epoch)
         return _Opened(market, epoch, keeper)
 

@@ -18,6 +18,7 @@ from svc.engine.market import Market
 from svc.engine.opening import open_market
 from svc.engine.roll import Roll
 from svc.engine.servicer import EngineServicer
+from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.writer import Figures, MarketWriter
 from svc.kit.errors import DomainError, not_leader, unavailable
 from svc.kit.lease import Lease, LeaseLost
@@ -110,15 +111,20 @@ class EngineService:
             peer=self._runtime.peer,
             snapshot_commands=self._settings.snapshot_commands,
         )
-        market = await self._market(lease, roll, follower)
-        await roll.lead(self._settings.instance, market.log_id)
+        market, snapshots = await self._market(lease, roll, follower)
+        try:
+            await roll.lead(self._settings.instance, market.log_id)
+        except BaseException:
+            await snapshots.close(take_last=False)
+            await asyncio.to_thread(market.close)
+            raise
         self._writer = MarketWriter(
             market,
             self._runtime.clock,
             self._figures,
             self._runtime.fail,
             lost=lease.lost,
-            snapshot_commands=self._settings.snapshot_commands,
+            snapshots=snapshots,
             roll=roll,
             standbys_required=self._settings.standbys_required,
             standby_patience_ns=self._settings.standby_patience_ms * 1_000_000,
@@ -130,7 +136,9 @@ class EngineService:
         sequence = self._writer.feed.sequence
         log.info("market_led", market=MARKET, epoch=lease.epoch, sequence=sequence)
 
-    async def _market(self, lease: Lease, roll: Roll, follower: Follower) -> Market:
+    async def _market(
+        self, lease: Lease, roll: Roll, follower: Follower
+    ) -> tuple[Market, SnapshotKeeper]:
         """The market, once the lease and its journal are ours."""
         while True:
             epoch = await self._acquire(lease, roll, follower)
@@ -139,7 +147,8 @@ class EngineService:
                 return followed
             if await self._lock_folder():
                 new_log_id = secrets.token_bytes(LOG_ID_BYTES)
-                return await asyncio.to_thread(self._open, epoch, new_log_id)
+                market = await asyncio.to_thread(self._open, epoch, new_log_id)
+                return market, SnapshotKeeper(market, self._settings.snapshot_commands)
             # Whoever writes there hangs: another journal on the roll may lead meanwhile.
             await lease.release()
             log.warning("lease_given_back", market=MARKET, cause="the journal is still locked")

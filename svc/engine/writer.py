@@ -67,7 +67,7 @@ class MarketWriter:
         fail: Callable[[BaseException], None],
         *,
         lost: asyncio.Event,
-        snapshot_commands: int,
+        snapshots: SnapshotKeeper,
         roll: Enrols,
         standbys_required: int,
         standby_patience_ns: int,
@@ -75,10 +75,10 @@ class MarketWriter:
     ) -> None:
         """Nothing is answered or published once `lost` is set: another engine may lead.
 
-        `fail` ends the process: a journal that could not be written is opened anew. A snapshot is
-        due `snapshot_commands` after the last one. Nothing is answered or published either before
-        `standbys_required` journals besides this one hold it, and every one that is on the `roll`.
-        Events are deleted when they are `retention_ns` old, applied, and in snapshots.
+        `fail` ends the process: a journal that could not be written is opened anew. `snapshots` is
+        closed with this. Nothing is answered or published either before `standbys_required`
+        journals besides this one hold it, and every one that is on the `roll`. Events are deleted
+        when they are `retention_ns` old, applied, and in snapshots.
         """
         self._fail = fail
         self._lost = lost
@@ -109,8 +109,9 @@ class MarketWriter:
         self._deadline_ns, self._unsaved_commands = status.next_deadline_ns, status.unsaved_commands
         self.covered_number = status.covered.last_batch
         """Batches up to this number are in a verified snapshot."""
-        self.snapshots = SnapshotKeeper(market, snapshot_commands, self._begin_snapshot)
-        self.snapshots.note(status.unsaved_commands)
+        self.snapshots = snapshots
+        snapshots.begin_by(self._begin_snapshot)
+        snapshots.note(status.unsaved_commands)
         self.feed = Feed(status.position.sequence, status.position.running_hash)
         self._batches: Batcher[Batch, Outcome] = Batcher(
             self._submit, max_items=_MOST_BATCHES, max_waiting=_MOST_WAITING

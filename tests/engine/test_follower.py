@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +13,9 @@ from typing import Any, cast
 import grpc
 import pytest
 from engine.v1 import engine_pb2
+from prometheus_client import CollectorRegistry
 from trading.v1 import trading_pb2
+from typing_extensions import Buffer
 
 from svc.engine import follower as follower_module
 from svc.engine.folder import Folder
@@ -19,9 +23,14 @@ from svc.engine.follower import Follower
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market
 from svc.engine.roll import Leading, Roll
+from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.status import LogEnd, Position
+from svc.engine.writer import Figures, MarketWriter
 from svc.kit.client import dial
+from svc.kit.clock import FakeClock
+from tests.engine.flows import START_NS
 from tests.engine.lossy import LOG_ID, a_market, flow_batches
+from tests.engine.test_servicer import NobodyElse, order
 
 NO_LOG = LogEnd(0, b"", 0, Position(b"", 0, 0))
 
@@ -84,9 +93,34 @@ class LedElsewhere:
         return Leading("a", self.address, 1, "ab" * 16, LOG_ID)
 
 
+class HeldFolder(Folder):
+    """Its snapshots wait for the test before they are on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self._writing = threading.Lock()
+
+    def save_snapshot(self, number: int, parts: Sequence[Buffer]) -> None:
+        assert self._writing.acquire(blocking=False), "two snapshots are written at a time"
+        self.begun.set()
+        assert self.go_on.wait(60)
+        super().save_snapshot(number, parts)
+        self._writing.release()
+
+
 @pytest.fixture
 async def leader(tmp_path: Path) -> AsyncIterator[tuple[FakeLeader, Follower]]:
     """A leader with ten batches and a follower with none."""
+    async with following(tmp_path, Folder(tmp_path / "follower")) as found:
+        yield found
+
+
+@asynccontextmanager
+async def following(
+    tmp_path: Path, folder: Folder, snapshot_commands: int = 1_000_000
+) -> AsyncIterator[tuple[FakeLeader, Follower]]:
     for name in ("leader", "follower"):
         (tmp_path / name).mkdir()
     market = a_market(Folder(tmp_path / "leader"))
@@ -96,16 +130,24 @@ async def leader(tmp_path: Path) -> AsyncIterator[tuple[FakeLeader, Follower]]:
     server.add_generic_rpc_handlers((fake.handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    folder = Folder(tmp_path / "follower")
     follower = Follower(
         1, folder, cast("Roll", LedElsewhere(f"127.0.0.1:{port}")), "b",
         open_market=lambda epoch, _: a_market(folder, epoch=epoch), peer=dial,
-        snapshot_commands=1_000_000,
+        snapshot_commands=snapshot_commands,
     )  # fmt: skip
     yield fake, follower
     await follower.close()
     await server.stop(0)
     market.close()
+
+
+async def taken_over(follower: Follower, epoch: int) -> Market:
+    """The market, without its snapshots."""
+    taken = await follower.take_over(epoch)
+    assert taken is not None
+    market, snapshots = taken
+    await snapshots.close(take_last=False)
+    return market
 
 
 async def test_a_standby_has_what_it_says_and_goes_on_from_there(
@@ -118,8 +160,7 @@ async def test_a_standby_has_what_it_says_and_goes_on_from_there(
     running.cancel()
     await asyncio.wait([running])
     assert fake.synced == [7, 8]
-    market = await follower.take_over(5)
-    assert market is not None
+    market = await taken_over(follower, 5)
     assert market.log_end() == fake.market.log_end()
     assert market.status().epoch == 5
     market.close()
@@ -148,8 +189,7 @@ async def test_a_standby_that_is_cut_off_calls_again_and_goes_on(
             await fake.had.wait()
     running.cancel()
     await asyncio.wait([running])
-    market = await follower.take_over(2)
-    assert market is not None
+    market = await taken_over(follower, 2)
     assert market.log_end() == fake.market.log_end()
     market.close()
 
@@ -174,7 +214,62 @@ async def test_an_answer_that_cannot_be_given_does_not_make_it_forget_what_it_st
         await fake.had.wait()
     running.cancel()
     await asyncio.wait([running])
-    market = await follower.take_over(2)
-    assert market is not None
+    market = await taken_over(follower, 2)
     assert market.log_end() == fake.market.log_end()
     market.close()
+
+
+async def taken_over_meanwhile(
+    follower: Follower, folder: HeldFolder
+) -> tuple[Market, SnapshotKeeper]:
+    """What is taken over while a snapshot of it is written."""
+    running = asyncio.create_task(follower.run())
+    assert await asyncio.to_thread(folder.begun.wait, 60)
+    running.cancel()
+    await asyncio.wait([running])
+    async with asyncio.timeout(30):
+        taken = await follower.take_over(2)
+    assert taken is not None
+    return taken
+
+
+async def test_a_market_is_led_while_a_snapshot_that_its_standby_began_is_written(
+    tmp_path: Path,
+) -> None:
+    folder = HeldFolder(tmp_path / "follower")
+    async with following(tmp_path, folder, snapshot_commands=1) as (_, follower):
+        market, snapshots = await taken_over_meanwhile(follower, folder)
+        failures: list[BaseException] = []
+        writer = MarketWriter(
+            market, FakeClock(START_NS), Figures(CollectorRegistry()), failures.append,
+            lost=asyncio.Event(), snapshots=snapshots, roll=NobodyElse(),
+            standbys_required=0, standby_patience_ns=0,
+            retention_ns=0,
+        )  # fmt: skip
+        last = market.status().last_batch
+        await writer.submit(order(last + 1))
+        another = asyncio.create_task(writer.snapshots.take())
+        await writer.submit(order(last + 2))
+        assert folder.snapshots() == []
+        folder.go_on.set()
+        covered = await another
+        assert covered.last_batch in {last + 1, last + 2}
+        assert folder.snapshots()[-1] == covered.segment
+        await writer.drain()
+        await writer.close(take_last=False)
+        assert failures == []
+    assert not [left for left in threading.enumerate() if left.name.startswith("snapshot-")]
+
+
+async def test_a_writer_that_stops_leaves_no_snapshot_that_its_standby_began_behind(
+    tmp_path: Path,
+) -> None:
+    folder = HeldFolder(tmp_path / "follower")
+    async with following(tmp_path, folder, snapshot_commands=1) as (_, follower):
+        market, snapshots = await taken_over_meanwhile(follower, folder)
+        closing = asyncio.create_task(snapshots.close(take_last=False))
+        folder.go_on.set()
+        await closing
+        assert len(folder.snapshots()) == 1
+        market.close()
+    assert not [left for left in threading.enumerate() if left.name.startswith("snapshot-")]

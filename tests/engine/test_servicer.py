@@ -25,6 +25,7 @@ from svc.engine.records import (
     pack_commands,
 )
 from svc.engine.servicer import HEARTBEAT_NS, EngineServicer
+from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.standbys import Enrols
 from svc.engine.status import Position
 from svc.engine.writer import Figures, MarketWriter
@@ -70,7 +71,7 @@ class Led:
             Figures(CollectorRegistry()),
             self.failures.append,
             lost=self.lost,
-            snapshot_commands=snapshot_commands,
+            snapshots=SnapshotKeeper(self.market, snapshot_commands),
             roll=roll or NobodyElse(),
             standbys_required=standbys_required,
             standby_patience_ns=PATIENCE_NS,
