@@ -94,7 +94,7 @@ class Folder:
 
     def remove(self, number: int) -> None:
         """Takes away a segment on which nothing counts, or that nobody needs any more."""
-        (self.path / self.file_name(number)).unlink()
+        self._unlink(self.file_name(number))
 
     def set_aside(self, number: int) -> None:
         """Keeps a segment, and the snapshot it began with, under names that nobody reads."""
@@ -157,7 +157,7 @@ class Folder:
 
     def remove_snapshot(self, number: int) -> None:
         """Takes away a snapshot that newer ones stand in for."""
-        (self.path / self.snapshot_name(number)).unlink()
+        self._unlink(self.snapshot_name(number))
 
     def close(self, descriptor: int) -> None:
         """Closes a file."""
@@ -188,6 +188,9 @@ class Folder:
 
     def _open_again(self, name: str) -> int:
         return os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _unlink(self, name: str) -> None:
+        (self.path / name).unlink()
 
     def _rename(self, name: str, to: str) -> None:
         (self.path / name).rename(self.path / to)

@@ -270,7 +270,7 @@ class Journal:
         self._index.forget(number)
         for segment in gone:
             self._folder.remove(segment)
-        self._folder.sync_names()
+            self._folder.sync_names()  # or a later one might be gone while an earlier comes back
 
     def events_from(self, sequence: int) -> Iterator[Frame]:
         """Reads the frames with events, from the one that holds `sequence` on."""

@@ -38,6 +38,7 @@ class LossyFolder(Folder):
         self._durable: dict[str, int] = {}
         self._named: set[str] = set()
         self._renamed: dict[str, str] = {}
+        self._removed: dict[str, bytes] = {}
 
     def _open_new(self, name: str) -> int:
         descriptor = super()._open_new(name)
@@ -59,6 +60,10 @@ class LossyFolder(Folder):
         self._durable[to] = self._durable.pop(name)
         self._renamed[to] = name
 
+    def _unlink(self, name: str) -> None:
+        self._removed[name] = (self.path / name).read_bytes()[: self._durable[name]]
+        super()._unlink(name)
+
     def fdatasync(self, descriptor: int) -> None:
         self._fail_in_time()
         self._durable[self._names[descriptor]] = os.fstat(descriptor).st_size
@@ -67,6 +72,7 @@ class LossyFolder(Folder):
         self._fail_in_time()
         self._named = set(self._durable)
         self._renamed.clear()
+        self._removed.clear()
 
     def _fail_in_time(self) -> None:
         self._syncs -= 1
@@ -108,6 +114,9 @@ class LossyFolder(Folder):
                 del content[durable:]
             kept_name = self._renamed.get(name, name) if draw.random() < 0.5 else name
             (target / kept_name).write_bytes(content)
+        for name, removed in self._removed.items():
+            if draw.random() < 0.5:
+                (target / name).write_bytes(removed)
 
 
 class ForgetfulFolder(LossyFolder):

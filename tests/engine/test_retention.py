@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from svc.engine.status import Position
 from svc.kit.clock import FakeClock
 from svc.kit.errors import DomainError
 from tests.engine.flows import SECOND_NS, START_NS
-from tests.engine.lossy import LOG_ID, a_market, flow_batches
+from tests.engine.lossy import LOG_ID, LossyFolder, PowerFailed, a_market, flow_batches
 from tests.engine.test_following import folder_in
 
 HOUR_NS = 3_600 * SECOND_NS
@@ -199,6 +200,24 @@ def test_a_log_of_which_only_a_part_is_gone_is_a_log(tmp_path: Path, removals: i
     again.release(end)
     again.take_snapshot()
     assert folder.numbers()[0] == folder.snapshots()[0]
+
+
+@pytest.mark.parametrize("syncs", range(1, 16))
+def test_the_power_may_fail_while_segments_go(tmp_path: Path, syncs: int) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    lossy = LossyFolder(before, 1 << 30)
+    market = run(lossy, FakeClock(START_NS))
+    expected = market.state_hash()
+    market.release(expected[0].sequence)
+    lossy.restart(syncs)
+    with suppress(PowerFailed):
+        market.take_snapshot()
+    for seed in range(8):
+        after = tmp_path / str(seed)
+        after.mkdir()
+        lossy.lose_power(after, random.Random(seed))
+        assert a_market(Folder(after), epoch=2).state_hash() == expected
 
 
 def test_who_reads_while_segments_go_is_told_so(tmp_path: Path) -> None:
