@@ -171,13 +171,16 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
     ) -> engine_pb2.GetStatusResponse:
         """See the contract."""
         writer = self._lead(request.market)
-        status = await writer.status()
+        if request.with_state_hash:
+            status, state_hash = await writer.hashed_status()
+        else:
+            status, state_hash = await writer.status(), 0
         return engine_pb2.GetStatusResponse(
             last_number=status.last_batch,
-            position=writer.position(),
+            position=position_message(status.position),
             epoch=status.epoch,
             live_orders=status.live_orders,
-            state_hash=await writer.state_hash(),
+            state_hash=state_hash,
         )
 
     async def TakeSnapshot(

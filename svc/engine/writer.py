@@ -147,9 +147,9 @@ class MarketWriter:
         """See Market.status."""
         return await self._run(self._market.status)
 
-    async def state_hash(self) -> int:
-        """Hash of the books' state."""
-        return (await self._run(self._market.state_hash))[1]
+    async def hashed_status(self) -> tuple[Status, int]:
+        """The same with the hash of the state there, for which batches wait."""
+        return await self._run(lambda: (self._market.status(), self._market.state_hash()[1]))
 
     async def snapshot(self) -> BookSnapshot:
         """See Market.snapshot."""

@@ -328,3 +328,17 @@ async def test_a_snapshot_leaves_in_parts_as_it_lies_on_the_disk(
     assert len(fetched) > 1
     with Folder(tmp_path).open_snapshot(number) as file:
         assert b"".join(fetched) == file.read()
+
+
+async def test_the_hash_of_the_state_is_said_with_its_position_and_only_when_asked(
+    led: Led,
+) -> None:
+    await led.submit(*flow_batches(3, 30))
+    request = engine_pb2.GetStatusRequest(market=1)
+    status = await led.servicer.GetStatus(request, cast("Any", None))
+    assert (status.position, status.state_hash) == (led.writer.position(), 0)
+    request.with_state_hash = True
+    status = await led.servicer.GetStatus(request, cast("Any", None))
+    position, state_hash = led.market.state_hash()
+    assert status.state_hash == state_hash != 0
+    assert status.position.running_hash == position.running_hash

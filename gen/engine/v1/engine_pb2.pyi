@@ -249,10 +249,12 @@ class FetchSnapshotResponse(_message.Message):
     def __init__(self, part: _Optional[bytes] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
-    __slots__ = ("market",)
+    __slots__ = ("market", "with_state_hash")
     MARKET_FIELD_NUMBER: _ClassVar[int]
+    WITH_STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     market: int
-    def __init__(self, market: _Optional[int] = ...) -> None: ...
+    with_state_hash: bool
+    def __init__(self, market: _Optional[int] = ..., with_state_hash: _Optional[bool] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
     __slots__ = ("last_number", "position", "epoch", "live_orders", "state_hash")
