@@ -25,7 +25,6 @@ from svc.engine.queue cimport (
     retire_order,
     side_of,
     unlink_order,
-    visible_of,
 )
 from svc.engine.records cimport (
     AUCTION,
@@ -286,7 +285,6 @@ cdef inline void indicate(State *s, uint64_t first) noexcept nogil:
 cdef inline void fill_collected(State *s, Order *order, int64_t lots) noexcept nogil:
     # What an iceberg hides trades too; a peak that is used up is refreshed where it stands.
     cdef Level *level = &s.levels[order.level]
-    cdef int64_t hidden = order.remaining - visible_of(s, order)
     cdef Extension *extension = &s.extensions[order.extension]
     order.remaining -= lots
     order.cumulative += lots
@@ -295,7 +293,6 @@ cdef inline void fill_collected(State *s, Order *order, int64_t lots) noexcept n
     elif is_iceberg(s, order):
         extension.visible = min(extension.display, order.remaining)
     level.total -= lots
-    level.hidden += order.remaining - visible_of(s, order) - hidden
 
 
 cdef inline void trade_collected(

@@ -20,6 +20,7 @@ from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.orders cimport find_order
 from svc.engine.pages cimport slab_free, slab_grow
+from svc.engine.queue cimport visible_of
 from svc.engine.records cimport RECORD_BYTES, RECORD_WORDS, SEMANTIC_VERSION, Command, Event
 from svc.engine.restore cimport Restoring, is_restored, restore_records
 from svc.engine.running_hash cimport chain_record
@@ -266,7 +267,7 @@ cdef class Engine:
 
     def l2(self, uint32_t instrument_id, uint32_t depth):
         """Returns (bids, asks), each at most `depth` tuples (price, visible lots, orders) from the
-        best on; KeyError for an unknown instrument.
+        best on; KeyError for an unknown instrument. Every order of those levels is looked at.
         """
         cdef State *s = self._idle()
         cdef Book *book = find_book(s, instrument_id)
@@ -372,13 +373,19 @@ cdef class Engine:
 
 cdef list _levels(const State *s, const Side *side, uint32_t depth):
     cdef Cursor cursor
-    cdef const Level *level
-    cdef uint32_t index = first_level(s, side, &cursor)
+    cdef uint32_t level = first_level(s, side, &cursor)
+    cdef uint32_t index
+    cdef int64_t visible, count
     rows = []
-    while index != 0 and depth > 0:
-        level = &s.levels[index]
-        rows.append((price_of(level), level.total - level.hidden, level.count))
-        index = next_level(s, &cursor)
+    while level != 0 and depth > 0:
+        visible = count = 0
+        index = s.levels[level].head
+        while index != 0:
+            visible += visible_of(s, &s.orders[index])
+            count += 1
+            index = s.orders[index].next
+        rows.append((price_of(&s.levels[level]), visible, count))
+        level = next_level(s, &cursor)
         depth -= 1
     return rows
 
@@ -386,10 +393,13 @@ cdef list _levels(const State *s, const Side *side, uint32_t depth):
 cdef Py_ssize_t _live_in(const State *s, const Book *book):
     cdef Cursor cursor
     cdef Py_ssize_t live = 0
-    cdef uint32_t which, index
+    cdef uint32_t which, level, index
     for which in range(SIDES):
-        index = first_level(s, &book.sides[which], &cursor)
-        while index != 0:
-            live += s.levels[index].count
-            index = next_level(s, &cursor)
+        level = first_level(s, &book.sides[which], &cursor)
+        while level != 0:
+            index = s.levels[level].head
+            while index != 0:
+                live += 1
+                index = s.orders[index].next
+            level = next_level(s, &cursor)
     return live

@@ -50,9 +50,15 @@ cdef extern from *:
         return equal;
     #endif
     }
-    /* Where the key is in the leaf if it is there, without a branch. */
-    static inline uint32_t probable_place(const uint8_t *marks, int64_t key) {
-        return (uint32_t)__builtin_ctz(marks_equal(marks, mark_of(key)) | 0x80000000u);
+    /* Where the key is in the leaf if it is there, else where the next one goes, without a branch.
+       `found` has all bits in the first case, none in the second. */
+    static inline uint32_t probable_place(
+        const uint8_t *marks, uint32_t count, int64_t key, uint32_t *found
+    ) {
+        uint64_t end = (uint64_t)1 << count;
+        uint32_t equal = marks_equal(marks, mark_of(key)) & (uint32_t)(end - 1);
+        *found = -(uint32_t)(equal != 0);
+        return (uint32_t)__builtin_ctzll(equal | end) & 31;
     }
     /* The place of the key in the leaf, 32 when it is not there. */
     static inline uint32_t place_in_leaf(
@@ -67,7 +73,9 @@ cdef extern from *:
     }
     """
     uint8_t mark_of(int64_t key) noexcept nogil
-    uint32_t probable_place(const uint8_t *marks, int64_t key) noexcept nogil
+    uint32_t probable_place(
+        const uint8_t *marks, uint32_t count, int64_t key, uint32_t *found
+    ) noexcept nogil
     uint32_t place_in_leaf(
         const uint8_t *marks, const int64_t *keys, uint32_t count, int64_t key
     ) noexcept nogil
@@ -287,10 +295,8 @@ cdef inline uint32_t make_level(
     cdef Level *level = &s.levels[index]
     level.key = key
     level.total = 0
-    level.hidden = 0
     level.head = 0
     level.tail = 0
-    level.count = 0
     level.book = book
     level.side = which
     return index

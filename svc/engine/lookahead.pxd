@@ -110,16 +110,15 @@ cdef inline void guess_leaves(
 cdef inline void guess_levels(State *s, uint64_t first, uint64_t n) noexcept nogil:
     cdef Guess *guess
     cdef const Node *leaf
-    cdef uint32_t at
+    cdef uint32_t at, found
     cdef uint64_t i
     # A node that was given back since may have become an inner one: its slots are no levels then.
     for i in range(n):
         guess = &s.guesses[(first + i) & (GUESSES - 1)]
         leaf = &s.nodes[guess.leaf]
-        at = probable_place(leaf.marks, guess.key)
+        at = probable_place(leaf.marks, leaf.count & (2 * NODE_KEYS - 1), guess.key, &found)
         prefetch(&leaf.keys[at])
-        prefetch(&leaf.keys[leaf.count & (NODE_KEYS - 1)])
-        guess.new_level = leaf.slots[at] & -<uint32_t>(leaf.slots[at] < s.level_high)
+        guess.new_level = leaf.slots[at] & found & -<uint32_t>(leaf.slots[at] < s.level_high)
         prefetch(&s.levels[guess.new_level])
 
 
@@ -128,6 +127,7 @@ cdef inline void prefetch_fresh(const State *s) noexcept nogil:
     cdef uint32_t i
     for i in range(ABREAST):
         prefetch(&s.orders[s.order_high + ABREAST + i])
+    for i in range(0, ABREAST, 2):
         prefetch(&s.levels[s.level_high + ABREAST + i])
 
 

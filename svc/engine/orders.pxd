@@ -73,12 +73,18 @@ cdef inline void place_entry(State *s, uint64_t entry) noexcept nogil:
 cdef inline void grow_map(State *s) noexcept nogil:
     cdef uint64_t *old = s.map
     cdef uint64_t slots = <uint64_t>1 << s.map_bits
-    cdef uint64_t at
+    cdef uint64_t few[64]
+    cdef uint64_t at, i, count
     s.map_bits += 1
     s.map = <uint64_t *>slab_grow(NULL, 0, 2 * slots * sizeof(uint64_t))
-    for at in range(slots):
-        if old[at] != 0:
-            place_entry(s, old[at])
+    # Which slots are taken comes in no order: those are gathered without a branch.
+    for at in range(0, slots, 64):
+        count = 0
+        for i in range(64):
+            few[count] = old[at + i]
+            count += <uint64_t>(old[at + i] != 0)
+        for i in range(count):
+            place_entry(s, few[i])
     slab_free(old, slots * sizeof(uint64_t))
 
 

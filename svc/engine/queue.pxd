@@ -1,7 +1,7 @@
 """Orders in their levels: who stands where, joins, leaves and ends.
 
-Invariant: a level's total, hidden quantity and count are the sums over its queue. An order that is
-live but in no level has `level` 0 (it is on its way in).
+Invariant: a level's total is the sum over its queue. An order that is live but in no level has
+`level` 0 (it is on its way in).
 
 Who stands at an end of a queue, and on which side, comes in no order, so the hot path asks by
 masks, not by branches. Links to nobody lead to order 0, which is written and never read.
@@ -109,9 +109,7 @@ cdef inline void append_order(State *s, uint32_t level_index, uint32_t index) no
     order.prev = level.tail
     order.next = 0
     level.tail = index
-    level.count += 1
     level.total += order.remaining
-    level.hidden += order.remaining - visible_of(s, order)
 
 
 cdef inline void detach_order(State *s, Level *level, Order *order) noexcept nogil:
@@ -122,9 +120,7 @@ cdef inline void detach_order(State *s, Level *level, Order *order) noexcept nog
     s.orders[next].prev = prev
     level.head ^= (level.head ^ next) & -<uint32_t>(prev == 0)
     level.tail ^= (level.tail ^ prev) & -<uint32_t>(next == 0)
-    level.count -= 1
     level.total -= order.remaining
-    level.hidden -= order.remaining - visible_of(s, order)
 
 
 cdef inline void unlink_order(State *s, uint32_t index) noexcept nogil:
@@ -133,7 +129,7 @@ cdef inline void unlink_order(State *s, uint32_t index) noexcept nogil:
     cdef Level *level = &s.levels[level_index]
     detach_order(s, level, order)
     order.level = 0
-    if level.count == 0:
+    if level.head == 0:
         drop_level(s, &s.books[level.book].sides[level.side], level_index)
 
 
@@ -217,6 +213,5 @@ cdef inline void shrink_resting(State *s, uint32_t index, int64_t lots) noexcept
     cdef int64_t hidden = order.remaining - visible_of(s, order)
     order.remaining -= lots
     level.total -= lots
-    level.hidden -= min(hidden, lots)
     if is_iceberg(s, order) and lots > hidden:
         s.extensions[order.extension].visible = order.remaining

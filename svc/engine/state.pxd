@@ -4,7 +4,7 @@ Orders, levels, tree nodes and extensions live in slabs and point at each other 
 index 0 means none. A slab may move when it grows: a pointer into it is good until the next `take_`.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from svc.engine.pages cimport extend_slab, slab_free, slab_grow
 from svc.engine.records cimport MAX_INSTRUMENT_ID, Event
@@ -76,18 +76,16 @@ cdef struct Extension:
 # Orders of one price in time order. `key` is the price for buys and its negative for sells, so
 # that the best level of every side has the greatest key. Market orders that an auction has
 # collected stand at their cap or floor, without one at ANY_PRICE (buys) or 0 (sells).
-# `leaf` is the tree's node that holds it. One cache line, for all of it is needed at once.
+# `leaf` is the tree's node that holds it. Half a cache line: what its orders are asked for seldom,
+# how many they are and what of them is hidden, is not kept.
 cdef struct Level:
     int64_t key
     int64_t total
-    int64_t hidden
     uint32_t head
     uint32_t tail
-    uint32_t count
-    uint32_t book
-    uint32_t side
     uint32_t leaf
-    uint64_t reserved[2]
+    uint16_t book
+    uint16_t side
 
 # A node of a side's B+-tree. An inner node's `slots` are children in order, keys[i] is the least
 # key below slots[i + 1], unused keys hold KEY_SENTINEL. A leaf's `slots` are levels in any order, a

@@ -139,7 +139,6 @@ BUGS = (
         "detach_order(s, level, order)",
         "if planted({0}):\n"
         "        extension.visible = min(extension.display, order.remaining)\n"
-        "        level.hidden -= extension.visible\n"
         "        return\n"
         "    detach_order(s, level, order)",
     ),

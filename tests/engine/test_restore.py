@@ -47,9 +47,9 @@ STATE_FIELDS = {
         "activation": "ORDER 104", "heap_at": "the deadlines", "next_free": "memory",
     },
     "Level": {
-        "key": "ORDER 32, 56, 80 or 104", "total": "its orders", "hidden": "its orders",
-        "head": "its orders", "tail": "its orders", "count": "its orders", "book": "ORDER 8",
-        "leaf": "memory", "side": "ORDER 1, 2 and 64", "reserved": "nothing",
+        "key": "ORDER 32, 56, 80 or 104", "total": "its orders",
+        "head": "its orders", "tail": "its orders", "book": "ORDER 8",
+        "leaf": "memory", "side": "ORDER 1, 2 and 64",
     },
     "Node": {
         "keys": "the levels", "slots": "the levels", "count": "the levels", "prev": "the levels",
