@@ -164,8 +164,8 @@ cdef inline void begin_version(State *s, const Command *c, bint is_alone) noexce
 cdef inline void expire_due(State *s) noexcept nogil:
     # An order is expired when now >= its expiry. Each expiry stands as a command of its own.
     cdef uint64_t first
-    while s.deadline_count > 0 and s.deadlines[0].expire_ns <= s.time_ns:
+    while s.deadline_count > 0 and s.deadlines[1].expire_ns <= s.time_ns:
         first = s.event_count
-        end_resting(s, EXPIRED, ORDER_EXPIRED, s.deadlines[0].order)
+        end_resting(s, EXPIRED, ORDER_EXPIRED, s.deadlines[1].order)
         indicate(s, first)
         close_command(s, first)

@@ -38,6 +38,7 @@ from svc.engine.state cimport (
     Position,
     Side,
     State,
+    Stop,
     price_of,
 )
 
@@ -120,6 +121,8 @@ cdef class Engine:
         s.nodes = <Node *>slab_grow(NULL, 0, s.node_capacity * sizeof(Node))
         s.extension_capacity = 64
         s.extensions = <Extension *>slab_grow(NULL, 0, s.extension_capacity * sizeof(Extension))
+        s.stop_capacity = 64
+        s.stops = <Stop *>slab_grow(NULL, 0, s.stop_capacity * sizeof(Stop))
         s.deadline_capacity = 128
         s.deadlines = <Deadline *>slab_grow(NULL, 0, s.deadline_capacity * sizeof(Deadline))
         s.group_bits = 6
@@ -133,7 +136,7 @@ cdef class Engine:
         s.book_capacity = 16
         s.books = <Book *>slab_grow(NULL, 0, s.book_capacity * sizeof(Book))
         s.semantic_version = SEMANTIC_VERSION
-        s.order_high = s.level_high = s.node_high = s.extension_high = 1
+        s.order_high = s.level_high = s.node_high = s.extension_high = s.stop_high = 1
 
     def __dealloc__(self):
         cdef State *s = self._state
@@ -144,6 +147,7 @@ cdef class Engine:
         slab_free(s.levels, s.level_capacity * sizeof(Level))
         slab_free(s.nodes, s.node_capacity * sizeof(Node))
         slab_free(s.extensions, s.extension_capacity * sizeof(Extension))
+        slab_free(s.stops, s.stop_capacity * sizeof(Stop))
         slab_free(s.deadlines, s.deadline_capacity * sizeof(Deadline))
         slab_free(s.groups, (<size_t>1 << s.group_bits) * sizeof(Membership))
         slab_free(s.positions, (<size_t>1 << s.position_bits) * sizeof(Position))
@@ -215,7 +219,7 @@ cdef class Engine:
     def next_deadline_ns(self):
         """When something happens by time alone; None when nothing will."""
         cdef State *s = self._idle()
-        return s.deadlines[0].expire_ns if s.deadline_count > 0 else None
+        return s.deadlines[1].expire_ns if s.deadline_count > 0 else None
 
     @property
     def semantic_version(self):
@@ -247,6 +251,7 @@ cdef class Engine:
             + s.level_high * sizeof(Level)
             + s.node_high * sizeof(Node)
             + s.extension_high * sizeof(Extension)
+            + s.stop_high * sizeof(Stop)
             + s.deadline_capacity * sizeof(Deadline)
             + (<size_t>1 << s.map_bits) * sizeof(uint64_t)
             + (<size_t>1 << s.group_bits) * sizeof(Membership)

@@ -35,11 +35,14 @@ from svc.engine.records cimport *
 from svc.engine.stops cimport await_trigger, is_through, sleeps, trigger_stops
 from svc.engine.state cimport (
     Book,
-    Extension,
     Order,
     State,
+    Stop,
+    expiry_of,
+    stop_of,
     take_extension,
     take_order,
+    take_stop,
     unlikely,
 )
 
@@ -47,20 +50,20 @@ from svc.engine.trailing cimport followed, is_trailing
 
 
 cdef inline void set_trail(
-    const Book *book, const Command *c, Extension *extension
+    const Book *book, const Command *c, Stop *stop
 ) noexcept nogil:
-    extension.trail_offset = c.trail_offset
+    stop.trail_offset = c.trail_offset
     if sleeps(book, c.side, c.activation):
-        extension.activation = c.activation
+        stop.activation = c.activation
     elif book.last_price != 0:
-        extension.trigger = followed(c.side, c.trail_offset, c.trigger, book.last_price)
+        stop.trigger = followed(c.side, c.trail_offset, c.trigger, book.last_price)
 
 
 cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     # The live order of an accepted command, in no level yet.
     cdef uint32_t index = take_order(s)
     cdef Order *order = &s.orders[index]
-    cdef Extension *extension
+    cdef Stop *stop
     order.id = c.order_id
     order.account_id = c.account_id
     order.remaining = (
@@ -77,15 +80,15 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     map_order(s, index)
     if c.expire_ns != 0 or c.display != 0 or c.trigger != 0:
         order.extension = take_extension(s)
-        extension = &s.extensions[order.extension]
-        extension.expire_ns = c.expire_ns
-        extension.display = c.display
-        extension.trigger = c.trigger
-        extension.price = c.price
-        if c.trail_offset != 0:
-            set_trail(find_book(s, c.instrument_id), c, extension)
+        s.extensions[order.extension].display = c.display
+        if c.trigger != 0:
+            stop = take_stop(s, &s.extensions[order.extension])
+            stop.trigger = c.trigger
+            stop.price = c.price
+            if c.trail_offset != 0:
+                set_trail(find_book(s, c.instrument_id), c, stop)
         if c.expire_ns != 0:
-            add_deadline(s, index)
+            add_deadline(s, index, c.expire_ns)
     return index
 
 
@@ -214,7 +217,7 @@ cdef inline void move_order(State *s, const Command *c) noexcept nogil:
     unlink_order(s, index)
     emit_replaced(
         s, s.books[book_index].instrument_id, order, 0, c.price, old_price, order.remaining,
-        s.extensions[order.extension].expire_ns, 0,
+        expiry_of(s, order), 0,
     )
     enter(s, book_index, index, c.price, 0)
     if s.books[book_index].traded_high != 0:
@@ -265,8 +268,7 @@ cdef inline uint32_t replace_refusal(
 cdef inline void put_expiry(State *s, uint32_t index, int64_t expire_ns) noexcept nogil:
     if expire_ns != 0:
         remove_deadline(s, index)
-        s.extensions[s.orders[index].extension].expire_ns = expire_ns
-        add_deadline(s, index)
+        add_deadline(s, index, expire_ns)
 
 
 cdef inline void amend_order(
@@ -285,7 +287,7 @@ cdef inline void amend_order(
     emit_replaced(
         s, s.books[book_index].instrument_id, order,
         FLAG_KEPT_PRIORITY if keeps_priority else 0, price, old_price, old_remaining,
-        s.extensions[order.extension].expire_ns, 0,
+        expiry_of(s, order), 0,
     )
     if not keeps_priority:
         enter(s, book_index, index, price, 0)
@@ -298,21 +300,21 @@ cdef inline void amend_waiting(
 ) noexcept nogil:
     # Same trigger and no more lots: the stop keeps its place.
     cdef Order *order = &s.orders[index]
-    cdef Extension *extension = &s.extensions[order.extension]
-    cdef int64_t old_price = extension.price
+    cdef Stop *stop = stop_of(s, order)
+    cdef int64_t old_price = stop.price
     cdef int64_t old_remaining = order.remaining
-    cdef bint keeps_priority = trigger == extension.trigger and remaining <= old_remaining
+    cdef bint keeps_priority = trigger == stop.trigger and remaining <= old_remaining
     if keeps_priority:
         shrink_resting(s, index, old_remaining - remaining)
     else:
         unlink_order(s, index)
         order.remaining = remaining
-    extension.price = price
-    extension.trigger = trigger
+    stop.price = price
+    stop.trigger = trigger
     emit_replaced(
         s, s.books[book_index].instrument_id, order,
         FLAG_KEPT_PRIORITY if keeps_priority else 0, price, old_price, old_remaining,
-        extension.expire_ns, trigger,
+        expiry_of(s, order), trigger,
     )
     if not keeps_priority:
         await_trigger(s, book_index, index)
@@ -342,7 +344,7 @@ cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
     if total <= order.cumulative:
         end_resting(s, BELOW_EXECUTED, ORDER_CANCELED, index)
     elif is_waiting(s, order):
-        trigger = c.trigger if c.trigger != 0 else s.extensions[order.extension].trigger
+        trigger = c.trigger if c.trigger != 0 else stop_of(s, order).trigger
         amend_waiting(s, book_index, index, price, total - order.cumulative, trigger)
     else:
         amend_order(s, book_index, index, price, total - order.cumulative)

@@ -1,4 +1,4 @@
-"""When orders expire: a binary heap by expiry, then order id.
+"""When orders expire: a binary heap by expiry, then order id, whose first place is 1.
 
 Invariant: every live order with an expiry is in the heap once, and its extension knows where.
 """
@@ -9,10 +9,10 @@ from svc.engine.pages cimport slab_grow
 from svc.engine.state cimport Deadline, State, unlikely
 
 
-cdef inline bint is_before(const Deadline *a, const Deadline *b) noexcept nogil:
+cdef inline bint is_before(const State *s, const Deadline *a, const Deadline *b) noexcept nogil:
     if a.expire_ns != b.expire_ns:
         return a.expire_ns < b.expire_ns
-    return a.order_id < b.order_id
+    return s.orders[a.order].id < s.orders[b.order].id
 
 
 cdef inline void put_deadline(State *s, uint32_t at, Deadline deadline) noexcept nogil:
@@ -21,38 +21,34 @@ cdef inline void put_deadline(State *s, uint32_t at, Deadline deadline) noexcept
 
 
 cdef inline void sift_up(State *s, uint32_t at, Deadline deadline) noexcept nogil:
-    cdef uint32_t parent
-    while at > 0:
-        parent = (at - 1) // 2
-        if not is_before(&deadline, &s.deadlines[parent]):
-            break
-        put_deadline(s, at, s.deadlines[parent])
-        at = parent
+    while at > 1 and is_before(s, &deadline, &s.deadlines[at // 2]):
+        put_deadline(s, at, s.deadlines[at // 2])
+        at //= 2
     put_deadline(s, at, deadline)
 
 
 cdef inline void sift_down(State *s, uint32_t at, Deadline deadline) noexcept nogil:
     cdef uint32_t child
     while True:
-        child = 2 * at + 1
-        if child >= s.deadline_count:
+        child = 2 * at
+        if child > s.deadline_count:
             break
-        if child + 1 < s.deadline_count and is_before(
-            &s.deadlines[child + 1], &s.deadlines[child]
+        if child < s.deadline_count and is_before(
+            s, &s.deadlines[child + 1], &s.deadlines[child]
         ):
             child += 1
-        if not is_before(&s.deadlines[child], &deadline):
+        if not is_before(s, &s.deadlines[child], &deadline):
             break
         put_deadline(s, at, s.deadlines[child])
         at = child
     put_deadline(s, at, deadline)
 
 
-cdef inline void add_deadline(State *s, uint32_t order) noexcept nogil:
+cdef inline void add_deadline(State *s, uint32_t order, int64_t expire_ns) noexcept nogil:
     cdef Deadline deadline
-    deadline.expire_ns = s.extensions[s.orders[order].extension].expire_ns
-    deadline.order_id = s.orders[order].id
+    deadline.expire_ns = expire_ns
     deadline.order = order
+    s.deadline_count += 1
     if unlikely(s.deadline_count == s.deadline_capacity):
         s.deadlines = <Deadline *>slab_grow(
             s.deadlines,
@@ -60,18 +56,17 @@ cdef inline void add_deadline(State *s, uint32_t order) noexcept nogil:
             2 * s.deadline_capacity * sizeof(Deadline),
         )
         s.deadline_capacity *= 2
-    s.deadline_count += 1
-    sift_up(s, s.deadline_count - 1, deadline)
+    sift_up(s, s.deadline_count, deadline)
 
 
 cdef inline void remove_deadline(State *s, uint32_t order) noexcept nogil:
     cdef uint32_t at = s.extensions[s.orders[order].extension].heap_at
-    cdef Deadline last
+    cdef Deadline last = s.deadlines[s.deadline_count]
     s.deadline_count -= 1
-    if at == s.deadline_count:
+    s.extensions[s.orders[order].extension].heap_at = 0
+    if at > s.deadline_count:
         return
-    last = s.deadlines[s.deadline_count]
-    if at > 0 and is_before(&last, &s.deadlines[(at - 1) // 2]):
+    if at > 1 and is_before(s, &last, &s.deadlines[at // 2]):
         sift_up(s, at, last)
     else:
         sift_down(s, at, last)

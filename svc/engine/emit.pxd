@@ -20,7 +20,7 @@ from svc.engine.records cimport (
     Command,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport Book, Extension, Level, Order, State, price_of, take_event
+from svc.engine.state cimport Book, Level, Order, State, price_of, stop_of, take_event
 
 
 cdef inline uint32_t traits_of(const Command *c) noexcept nogil:
@@ -100,9 +100,9 @@ cdef inline void emit_accepted(State *s, const Command *c, const Order *order) n
     cdef uint64_t *words = emit_order(
         s, ORDER_ACCEPTED, 0, c.instrument_id, order, c.price, order.remaining, order.remaining
     )
-    words[9] = <uint64_t>s.extensions[order.extension].activation
+    words[9] = <uint64_t>stop_of(s, order).activation
     words[10] = <uint64_t>order.cap
-    words[11] = <uint64_t>s.extensions[order.extension].trigger
+    words[11] = <uint64_t>stop_of(s, order).trigger
     words[12] = <uint64_t>c.display
     words[13] = <uint64_t>c.expire_ns
     words[14] = <uint64_t>(c.trail_offset + c.budget)
@@ -172,7 +172,7 @@ cdef inline void emit_triggered(
     cdef uint64_t *words = emit_order(
         s, ORDER_TRIGGERED, 0, instrument_id, order, price, order.remaining, order.remaining
     )
-    words[10] = <uint64_t>s.extensions[order.extension].trigger
+    words[10] = <uint64_t>stop_of(s, order).trigger
     words[11] = <uint64_t>traded
 
 

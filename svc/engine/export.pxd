@@ -16,7 +16,17 @@ from svc.engine.records cimport (
     RECORD_WORDS,
 )
 from svc.engine.running_hash cimport chain_record
-from svc.engine.state cimport SIDES, Book, Extension, Membership, Order, Position, State
+from svc.engine.state cimport (
+    SIDES,
+    Book,
+    Membership,
+    Order,
+    Position,
+    State,
+    Stop,
+    expiry_of,
+    stop_of,
+)
 
 cdef enum:
     STATE_MARKET = 1
@@ -136,7 +146,7 @@ cdef inline void export_order(
     const State *s, const Order *order, uint32_t instrument_id, Sink *sink
 ) noexcept nogil:
     cdef uint64_t words[RECORD_WORDS]
-    cdef const Extension *extension = &s.extensions[order.extension]
+    cdef const Stop *stop = stop_of(s, order)
     memset(words, 0, RECORD_BYTES)
     words[0] = (
         STATE_ORDER
@@ -152,11 +162,11 @@ cdef inline void export_order(
     words[6] = <uint64_t>order.cumulative
     words[7] = <uint64_t>order.cap
     words[8] = <uint64_t>visible_of(s, order) if is_shown(s, order) else 0
-    words[9] = <uint64_t>extension.display
-    words[10] = <uint64_t>extension.trigger
-    words[11] = <uint64_t>extension.expire_ns
-    words[12] = <uint64_t>extension.trail_offset
-    words[13] = <uint64_t>extension.activation
+    words[9] = <uint64_t>s.extensions[order.extension].display
+    words[10] = <uint64_t>stop.trigger
+    words[11] = <uint64_t>expiry_of(s, order)
+    words[12] = <uint64_t>stop.trail_offset
+    words[13] = <uint64_t>stop.activation
     put_record(sink, words)
 
 

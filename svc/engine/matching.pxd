@@ -69,6 +69,7 @@ from svc.engine.state cimport (
     State,
     likely,
     price_of,
+    stop_of,
     unlikely,
 )
 
@@ -122,7 +123,7 @@ cdef inline int64_t market_limit(
     # opposite price, of a stop from its trigger. The opposite side is not empty.
     cdef int64_t base
     if type_of(order) == STOP_MARKET:
-        base = s.extensions[order.extension].trigger
+        base = stop_of(s, order).trigger
     else:
         base = price_of(&s.levels[opposite_of(book, order).best])
     cdef int64_t collar = bound_of(side_of(order), base, book.collar_bps)

@@ -31,6 +31,7 @@ from svc.engine.state cimport (
     give_extension,
     give_order,
     price_of,
+    stop_of,
 )
 
 
@@ -78,7 +79,7 @@ cdef inline bint is_shown(const State *s, const Order *order) noexcept nogil:
 cdef inline int64_t limit_of(const State *s, const Order *order) noexcept nogil:
     # Of an order that is in a level; 0 for market orders.
     if is_waiting(s, order):
-        return s.extensions[order.extension].price
+        return stop_of(s, order).price
     if is_market(order):
         return 0
     return price_of(&s.levels[order.level])
@@ -167,7 +168,7 @@ cdef inline void wait_for_trigger(
 ) noexcept nogil:
     # To the back of the stops of its trigger.
     cdef Book *book = &s.books[book_index]
-    cdef int64_t trigger = s.extensions[s.orders[index].extension].trigger
+    cdef int64_t trigger = stop_of(s, &s.orders[index]).trigger
     cdef uint32_t level
     if side_of(&s.orders[index]) == BUY:
         level = level_at(s, &book.sides[BUY_STOPS], book_index, BUY_STOPS, -trigger)
@@ -181,7 +182,7 @@ cdef inline void retire_order(State *s, uint32_t index) noexcept nogil:
     cdef uint32_t extension = s.orders[index].extension
     unmap_order(s, index)
     if extension != 0:
-        if s.extensions[extension].expire_ns != 0:
+        if s.extensions[extension].heap_at != 0:
             remove_deadline(s, index)
         give_extension(s, extension)
     give_order(s, index)

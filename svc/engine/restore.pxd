@@ -33,8 +33,10 @@ from svc.engine.state cimport (
     Level,
     Order,
     State,
+    Stop,
     take_extension,
     take_order,
+    take_stop,
 )
 from svc.engine.trailing cimport stand_trailing
 
@@ -84,16 +86,18 @@ cdef inline uint32_t restore_extension(
     # 0 for an order that needs none.
     cdef uint32_t index
     cdef Extension *extension
+    cdef Stop *stop
     if (words[9] | words[10] | words[11] | words[12]) == 0:
         return 0
     index = take_extension(s)
     extension = &s.extensions[index]
     extension.display = <int64_t>words[9]
-    extension.trigger = <int64_t>words[10]
-    extension.expire_ns = <int64_t>words[11]
-    extension.trail_offset = <int64_t>words[12]
-    extension.activation = <int64_t>words[13]
-    extension.price = <int64_t>words[4] if waits else 0
+    if (words[10] | words[12] | words[13]) != 0:
+        stop = take_stop(s, extension)
+        stop.trigger = <int64_t>words[10]
+        stop.trail_offset = <int64_t>words[12]
+        stop.activation = <int64_t>words[13]
+        stop.price = <int64_t>words[4] if waits else 0
     extension.visible = <int64_t>words[8] if words[9] != 0 else 0
     return index
 
@@ -156,8 +160,8 @@ cdef inline bint restore_order(
         )
         append_order(s, last_level[0], index)
     map_order(s, index)
-    if s.extensions[order.extension].expire_ns != 0:
-        add_deadline(s, index)
+    if words[11] != 0:
+        add_deadline(s, index, <int64_t>words[11])
     return True
 
 

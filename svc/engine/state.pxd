@@ -60,18 +60,22 @@ cdef struct Order:
     uint32_t extension
     uint32_t traits
 
-# What only some orders have: an expiry, a display quantity, a trigger. A trail offset above 0 are
-# ticks, below 0 basis points; `activation` is 0 unless a trailing stop still sleeps.
+# What only some orders have: an expiry, at `heap_at` in the heap (0: none), a display quantity,
+# what a stop has. While it is free, `stop` is the next free one.
 cdef struct Extension:
-    int64_t expire_ns
     int64_t display
     int64_t visible
+    uint32_t heap_at
+    uint32_t stop
+
+# What only stops have, also those that have entered. A trail offset above 0 are ticks, below 0
+# basis points; `activation` is 0 unless a trailing stop still sleeps. While it is free, `trigger`
+# is the next free one.
+cdef struct Stop:
     int64_t trigger
     int64_t trail_offset
     int64_t price
     int64_t activation
-    uint32_t heap_at
-    uint32_t next_free
 
 # Orders of one price in time order. `key` is the price for buys and its negative for sells, so
 # that the best level of every side has the greatest key. Market orders that an auction has
@@ -149,9 +153,9 @@ cdef struct Position:
     int64_t lots
     uint32_t instrument_id
 
-cdef struct Deadline:
+# The first one is none.
+cdef packed struct Deadline:
     int64_t expire_ns
-    int64_t order_id
     uint32_t order
 
 # Where a command further down the batch will find its order's level, and look for its price
@@ -190,6 +194,10 @@ cdef struct State:
     uint32_t extension_capacity
     uint32_t extension_high
     uint32_t extension_free
+    Stop *stops
+    uint32_t stop_capacity
+    uint32_t stop_high
+    uint32_t stop_free
     Deadline *deadlines
     uint32_t deadline_capacity
     uint32_t deadline_count
@@ -291,7 +299,7 @@ cdef inline uint32_t take_extension(State *s) noexcept nogil:
     cdef uint32_t index = s.extension_free
     cdef Extension *extension
     if index != 0:
-        s.extension_free = s.extensions[index].next_free
+        s.extension_free = s.extensions[index].stop
     else:
         if unlikely(s.extension_high == s.extension_capacity):
             s.extensions = <Extension *>slab_grow(
@@ -303,21 +311,53 @@ cdef inline uint32_t take_extension(State *s) noexcept nogil:
         index = s.extension_high
         s.extension_high += 1
     extension = &s.extensions[index]
-    extension.expire_ns = 0
     extension.display = 0
     extension.visible = 0
-    extension.trigger = 0
-    extension.trail_offset = 0
-    extension.price = 0
-    extension.activation = 0
     extension.heap_at = 0
-    extension.next_free = 0
+    extension.stop = 0
     return index
 
 
+cdef inline Stop *take_stop(State *s, Extension *extension) noexcept nogil:
+    # Comes zeroed, and goes with its extension.
+    cdef uint32_t index = s.stop_free
+    cdef Stop *stop
+    if index != 0:
+        s.stop_free = <uint32_t>s.stops[index].trigger
+    else:
+        if unlikely(s.stop_high == s.stop_capacity):
+            s.stops = <Stop *>slab_grow(
+                s.stops, s.stop_capacity * sizeof(Stop), 2 * s.stop_capacity * sizeof(Stop)
+            )
+            s.stop_capacity *= 2
+        index = s.stop_high
+        s.stop_high += 1
+    extension.stop = index
+    stop = &s.stops[index]
+    stop.trigger = 0
+    stop.trail_offset = 0
+    stop.price = 0
+    stop.activation = 0
+    return stop
+
+
 cdef inline void give_extension(State *s, uint32_t index) noexcept nogil:
-    s.extensions[index].next_free = s.extension_free
+    cdef uint32_t stop = s.extensions[index].stop
+    if stop != 0:
+        s.stops[stop].trigger = s.stop_free
+        s.stop_free = stop
+    s.extensions[index].stop = s.extension_free
     s.extension_free = index
+
+
+cdef inline Stop *stop_of(const State *s, const Order *order) noexcept nogil:
+    # One of zeros for an order that is no stop: nobody writes there.
+    return &s.stops[s.extensions[order.extension].stop]
+
+
+cdef inline int64_t expiry_of(const State *s, const Order *order) noexcept nogil:
+    # 0: none.
+    return s.deadlines[s.extensions[order.extension].heap_at].expire_ns
 
 
 cdef inline Event *take_event(State *s) noexcept nogil:

@@ -18,6 +18,7 @@ from svc.engine.state cimport (
     Book,
     Order,
     State,
+    stop_of,
 )
 from svc.engine.trailing cimport follow_trades, is_trailing, stand_trailing
 
@@ -75,7 +76,7 @@ cdef inline void trigger_reached(State *s, uint32_t book_index) noexcept nogil:
         if index == 0:
             break
         order = &s.orders[index]
-        price = s.extensions[order.extension].price
+        price = stop_of(s, order).price
         traded = book.traded_high if side_of(order) == BUY else book.traded_low
         unlink_order(s, index)
         order.traits |= <uint32_t>FLAG_TRIGGERED << 24

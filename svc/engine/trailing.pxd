@@ -17,9 +17,10 @@ from svc.engine.state cimport (
     TRAILING_BUYS,
     TRAILING_SELLS,
     Book,
-    Extension,
     Order,
     State,
+    Stop,
+    stop_of,
 )
 
 cdef enum:
@@ -27,7 +28,7 @@ cdef enum:
 
 
 cdef inline bint is_trailing(const State *s, const Order *order) noexcept nogil:
-    return order.extension != 0 and s.extensions[order.extension].trail_offset != 0
+    return order.extension != 0 and stop_of(s, order).trail_offset != 0
 
 
 cdef inline int64_t followed(
@@ -42,12 +43,12 @@ cdef inline int64_t followed(
     return max(trigger, min(target, price - 1))
 
 
-cdef inline int64_t follows_at(uint32_t side, const Extension *extension) noexcept nogil:
+cdef inline int64_t follows_at(uint32_t side, const Stop *stop) noexcept nogil:
     # No trade short of this price changes the stop; not every one from it on does.
-    cdef int64_t trigger = extension.trigger
-    cdef int64_t trail = extension.trail_offset
-    if extension.activation != 0:
-        return extension.activation
+    cdef int64_t trigger = stop.trigger
+    cdef int64_t trail = stop.trail_offset
+    if stop.activation != 0:
+        return stop.activation
     if trail > 0:
         return trigger - trail - 1 if side == BUY else trigger + trail + 1
     if side == BUY:
@@ -66,17 +67,17 @@ cdef inline void stand_trailing(State *s, uint32_t book_index, uint32_t index) n
     # To the back of its trigger, or of its activation price while it sleeps.
     cdef Book *book = &s.books[book_index]
     cdef uint32_t side = side_of(&s.orders[index])
-    cdef const Extension *extension = &s.extensions[s.orders[index].extension]
+    cdef const Stop *stop = stop_of(s, &s.orders[index])
     cdef uint32_t which
     cdef int64_t key
-    if extension.activation != 0:
+    if stop.activation != 0:
         which = SLEEPING_BUYS if side == BUY else SLEEPING_SELLS
-        key = extension.activation if side == BUY else -extension.activation
+        key = stop.activation if side == BUY else -stop.activation
     else:
         which = TRAILING_BUYS if side == BUY else TRAILING_SELLS
-        key = -extension.trigger if side == BUY else extension.trigger
+        key = -stop.trigger if side == BUY else stop.trigger
     append_order(s, level_at(s, &book.sides[which], book_index, which, key), index)
-    note_follows_at(book, side, follows_at(side, extension))
+    note_follows_at(book, side, follows_at(side, stop))
 
 
 cdef inline void restand(
@@ -84,11 +85,11 @@ cdef inline void restand(
 ) noexcept nogil:
     # With the trigger that follows from a trade at `price`, awake.
     cdef Order *order = &s.orders[index]
-    cdef Extension *extension = &s.extensions[order.extension]
+    cdef Stop *stop = stop_of(s, order)
     unlink_order(s, index)
-    extension.activation = 0
-    extension.trigger = followed(
-        side_of(order), extension.trail_offset, extension.trigger, price
+    stop.activation = 0
+    stop.trigger = followed(
+        side_of(order), stop.trail_offset, stop.trigger, price
     )
     stand_trailing(s, book_index, index)
     bound_level(s, index)
@@ -104,18 +105,18 @@ cdef inline uint32_t note_moving(
     cdef uint32_t which = TRAILING_BUYS if side == BUY else TRAILING_SELLS
     cdef uint32_t level = first_level(s, &book.sides[which], &cursor)
     cdef uint32_t index
-    cdef const Extension *extension
+    cdef const Stop *stop
     while level != 0:
         index = s.levels[level].head
         while index != 0:
-            extension = &s.extensions[s.orders[index].extension]
-            if followed(side, extension.trail_offset, extension.trigger, price) != (
-                extension.trigger
+            stop = stop_of(s, &s.orders[index])
+            if followed(side, stop.trail_offset, stop.trigger, price) != (
+                stop.trigger
             ):
                 moving[count] = index
                 count += 1
             else:
-                note_follows_at(book, side, follows_at(side, extension))
+                note_follows_at(book, side, follows_at(side, stop))
             index = s.orders[index].next
         level = next_level(s, &cursor)
     return count

@@ -71,8 +71,8 @@ BUGS = (
     Bug(
         "an amend to more lots keeps its place",
         "commands.pxd",
-        "keeps_priority = trigger == extension.trigger and remaining <= old_remaining",
-        "keeps_priority = trigger == extension.trigger and (\n"
+        "keeps_priority = trigger == stop.trigger and remaining <= old_remaining",
+        "keeps_priority = trigger == stop.trigger and (\n"
         "        remaining <= old_remaining or planted({0})\n"
         "    )",
     ),
@@ -177,8 +177,8 @@ BUGS = (
     Bug(
         "an order outlives its expiry by an instant",
         "admin.pxd",
-        "s.deadlines[0].expire_ns <= s.time_ns",
-        "s.deadlines[0].expire_ns + planted({0}) <= s.time_ns",
+        "s.deadlines[1].expire_ns <= s.time_ns",
+        "s.deadlines[1].expire_ns + planted({0}) <= s.time_ns",
     ),
     Bug(
         "a slot that is used again remembers what its last order executed",

@@ -42,7 +42,10 @@ STATE_FIELDS = {
         "extension": "ORDER 64-96",
     },
     "Extension": {
-        "expire_ns": "ORDER 88", "display": "ORDER 72", "visible": "ORDER 64",
+        "display": "ORDER 72", "visible": "ORDER 64", "heap_at": "the deadlines",
+        "stop": "ORDER 80-104",
+    },
+    "Stop": {
         "trigger": "ORDER 80", "trail_offset": "ORDER 96", "price": "ORDER 32",
         "activation": "ORDER 104", "heap_at": "the deadlines", "next_free": "memory",
     },
@@ -75,7 +78,7 @@ STATE_FIELDS = {
     },
     "Membership": {"account_id": "GROUP 16", "group": "GROUP 24"},
     "Position": {"account_id": "POSITION 16", "lots": "POSITION 24", "instrument_id": "POSITION 8"},
-    "Deadline": {"expire_ns": "ORDER 88", "order_id": "ORDER 16", "order": "memory"},
+    "Deadline": {"expire_ns": "ORDER 88", "order": "memory"},
     "Guess": {
         "nodes_given": "memory", "key": "memory", "book": "memory", "side": "memory",
         "leaf": "memory", "old_level": "memory", "new_level": "memory",
@@ -90,7 +93,9 @@ STATE_FIELDS = {
         "node_capacity": "memory", "node_high": "memory", "node_free": "memory",
         "nodes_given": "memory", "guesses": "memory",
         "extensions": "ORDER", "extension_capacity": "memory", "extension_high": "memory",
-        "extension_free": "memory", "deadlines": "the orders", "deadline_capacity": "memory",
+        "extension_free": "memory", "stops": "ORDER", "stop_capacity": "memory",
+        "stop_high": "memory", "stop_free": "memory", "deadlines": "the orders",
+        "deadline_capacity": "memory",
         "deadline_count": "the orders", "groups": "GROUP", "group_bits": "memory",
         "group_used": "memory", "group_count": "MARKET 64", "positions": "POSITION",
         "position_bits": "memory", "position_used": "memory", "position_count": "MARKET 72",
@@ -122,7 +127,7 @@ def test_every_field_of_the_engines_memory_is_in_the_records_or_made_from_them()
     found = {
         name: {re.split(r"[ *]+", line.split("[")[0])[-1] for line in body.strip().splitlines()}
         for name, body in re.findall(
-            r"^cdef struct (\w+):\n((?: {4}.*\n)+)", declared, re.MULTILINE
+            r"^cdef (?:packed )?struct (\w+):\n((?: {4}.*\n)+)", declared, re.MULTILINE
         )
     }
     assert found == {name: set(known) for name, known in STATE_FIELDS.items()}
