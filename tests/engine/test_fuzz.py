@@ -1,16 +1,17 @@
 """Damaged input: the decoders of commands and the journal's reader refuse it or read it rightly.
 
 Seeded mutations of valid inputs and of a corpus of inputs that were worth keeping; `make soak`
-runs a hundred times as many.
+runs a hundred times as many, from another seed for each MESH_SOAK_SEED.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import struct
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,19 @@ from svc.engine import wire
 from svc.engine.book import Engine
 from svc.engine.command_file import BadCommandFile, batches, read_commands
 from svc.engine.folder import Folder
+from svc.engine.journal import stamped_of
 from svc.engine.journal_reader import JournalError
 from svc.engine.json_lines import command_lines
 from svc.engine.records import RECORD_BYTES, pack_commands, unpack_commands
 from svc.engine.recovery import recover
 from svc.engine.reference import ReferenceEngine
+from svc.engine.status import LogEnd
+from svc.kit.clock import FakeClock
 from tests.engine import wire_reference
-from tests.engine.flows import Flow
+from tests.engine.flows import SECOND_NS, START_NS, Flow
 from tests.engine.lossy import a_market, flow_batches
 from tests.engine.mutations import mutated
+from tests.engine.seeds import SOAK_SEED
 from tests.engine.test_wire import random_commands
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -43,6 +48,11 @@ REFUSALS = {
     "SNAPSHOT_DIVERGED",
     "SNAPSHOT_FOREIGN",
 }
+
+
+def drawing(target: str, rounds: int) -> random.Random:
+    """What a target's rounds are drawn from: the same for the slice, the soak's by its seed."""
+    return random.Random(target if rounds < SOAK // 30 else f"{target} {SOAK_SEED}")
 
 
 def corpus(pattern: str) -> list[bytes]:
@@ -67,7 +77,7 @@ def assert_judged_alike(records: bytes) -> None:
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_damaged_command_messages_become_the_records_their_fields_say(rounds: int) -> None:
-    draw = random.Random(11)
+    draw = drawing("messages", rounds)
     valid = [
         records_pb2.CommandBatch(number=1, commands=random_commands(draw, 2)).SerializeToString()
         for _ in range(50)
@@ -94,7 +104,7 @@ def test_damaged_command_messages_become_the_records_their_fields_say(rounds: in
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_damaged_records_are_judged_alike_by_engine_and_reference(rounds: int) -> None:
-    draw = random.Random(12)
+    draw = drawing("records", rounds)
     valid = [flow_commands(seed) for seed in range(40)]
     for _ in range(rounds):
         damaged = mutated(draw, draw.choice(valid), valid)
@@ -114,7 +124,7 @@ def written(path: Path, content: bytes) -> bytes | None:
 def test_damaged_command_files_are_refused_with_their_line_or_hold_whole_records(
     tmp_path: Path, rounds: int
 ) -> None:
-    draw = random.Random(13)
+    draw = drawing("files", rounds)
     valid = [
         "".join(command_lines(unpack_commands(flow_commands(seed, 4)))).encode()
         for seed in range(40)
@@ -200,7 +210,7 @@ def recovery_of(
 def test_a_damaged_journal_is_refused_or_recovers_to_what_it_once_was(
     journal: Path, tmp_path: Path, damage: Damage, rounds: int
 ) -> None:
-    draw = random.Random(zlib.crc32(damage.__name__.encode()))
+    draw = drawing(damage.__name__, rounds)
     whole = {path.name: path.read_bytes() for path in journal.iterdir() if path.name != "lock"}
     last = max(name for name in whole if name.endswith(".journal"))
     ends = history(journal)
@@ -219,3 +229,86 @@ def test_a_damaged_journal_is_refused_or_recovers_to_what_it_once_was(
         assert end in ends
         assert end == max(ends) or reports or is_cut_between_frames
     assert refused > rounds // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """What a leader sends: its frames, one for each batch, and where its log ended behind each."""
+
+    frames: list[bytes]
+    ends: list[LogEnd]
+
+
+@pytest.fixture(scope="module")
+def leader(tmp_path_factory: pytest.TempPathFactory) -> Leader:
+    clock = FakeClock(START_NS)
+    market = a_market(Folder(tmp_path_factory.mktemp("leader")), clock)
+    ends = [market.log_end()]
+    for batch in flow_batches(seed=8, count=12, size=3):
+        market.submit([batch])
+        ends.append(market.log_end())
+        clock.advance(SECOND_NS)
+        if market.advance() is not None:
+            ends.append(market.log_end())
+    place, frames = market.place_behind(ends[0]), []
+    while True:
+        frame, place = market.commands_from(place, 1)
+        if not frame:
+            break
+        frames.append(frame)
+    market.close()
+    assert len(frames) == len(ends) - 1
+    return Leader(frames, ends)
+
+
+def damaged_frames(draw: random.Random, leader: Leader, first: int) -> bytes:
+    """Some frames from the first on, spoiled, or whole but lost, doubled or out of order."""
+    sent = leader.frames[first : first + draw.randint(1, 5)]
+    if draw.random() < 0.6:
+        return mutated(draw, b"".join(sent), leader.frames)
+    return b"".join(draw.choice(leader.frames) if draw.random() < 0.3 else frame for frame in sent)
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_damaged_frames_of_a_leader_are_refused_or_hold_what_it_sent(
+    leader: Leader, rounds: int
+) -> None:
+    draw = drawing("frames", rounds)
+    sent = [stamped for frame in leader.frames for stamped in stamped_of(frame)]
+    reasons: list[str] = []
+    for _ in range(rounds):
+        read = stamped_of(damaged_frames(draw, leader, draw.randrange(len(sent))))
+        try:
+            assert all(stamped in sent for stamped in read)
+        except JournalError as error:
+            reasons.append(error.reason)
+    assert set(reasons) == {"JOURNAL_CORRUPT"}
+    assert len(reasons) > rounds // 4
+
+
+@pytest.mark.parametrize("rounds", [SLICE // 20, pytest.param(SOAK // 20, marks=pytest.mark.soak)])
+def test_a_follower_of_damaged_frames_refuses_them_or_ends_where_the_leader_once_did(
+    leader: Leader, tmp_path: Path, rounds: int
+) -> None:
+    draw = drawing("following", rounds)
+    reasons: list[str] = []
+    for number in range(rounds):
+        path = tmp_path / str(number)
+        path.mkdir()
+        first = draw.randrange(len(leader.frames))
+        follower = a_market(Folder(path), FakeClock(5))
+        follower.finish(follower.follow(b"".join(leader.frames[:first])))
+        assert (follower.log_end().last_batch, follower.log_end().time_ns) == (
+            leader.ends[first].last_batch, leader.ends[first].time_ns,
+        )  # fmt: skip
+        try:
+            follower.finish(follower.follow(damaged_frames(draw, leader, first)))
+        except JournalError as error:
+            reasons.append(error.reason)
+        follower.close()
+        again = a_market(Folder(path), FakeClock(5))
+        assert again.log_end() in leader.ends
+        again.close()
+        shutil.rmtree(path)
+    assert set(reasons) == {"JOURNAL_CORRUPT"}
+    assert len(reasons) > rounds // 4
