@@ -54,6 +54,11 @@ class Figures:
             registry=registry,
             buckets=(1, 2, 4, 8, 16, 32, 64),
         )
+        self.waiting = Gauge(
+            "engine_batches_waiting",
+            "Batches that have come and are in no group yet",
+            registry=registry,
+        )
 
 
 class MarketWriter:
@@ -116,6 +121,7 @@ class MarketWriter:
         self._batches: Batcher[Batch, Outcome] = Batcher(
             self._submit, max_items=_MOST_BATCHES, max_waiting=_MOST_WAITING
         )
+        figures.waiting.set_function(lambda: self._batches.waiting)
 
     async def submit(self, batch: Batch) -> Outcome:
         """Durable and matched when it returns. Raises what Market.submit raises, and NOT_LEADER."""

@@ -64,11 +64,12 @@ class Led:
         self.clock = FakeClock(START_NS)
         self.lost = asyncio.Event()
         self.failures: list[BaseException] = []
+        self.registry = CollectorRegistry()
         self.market = a_market(Folder(folder), self.clock)
         self.writer = MarketWriter(
             self.market,
             self.clock,
-            Figures(CollectorRegistry()),
+            Figures(self.registry),
             self.failures.append,
             lost=self.lost,
             snapshots=SnapshotKeeper(self.market, snapshot_commands),
