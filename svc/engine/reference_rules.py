@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,17 +27,13 @@ from svc.engine.records import (
 )
 
 MAX_BPS = 10_000
+MAX_ORDERS = 1 << 27  # live ones, of the whole market
 ANY_PRICE = 2 * MAX_TICKS
 MAX_CAP = (1 << 62) - 2  # one above it counts as this in an auction, a floor as one more
 RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 MARKETS = (OrderType.MARKET, OrderType.STOP_MARKET)
 STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
-_OPEN = (
-    MarketState.TRADING,
-    MarketState.LIMIT_ONLY,
-    MarketState.POST_ONLY,
-    MarketState.AUCTION,
-)
+_OPEN = (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY, MarketState.AUCTION)
 _INSTRUMENT_RECORD = struct.Struct("<BBBBxxxxIiqqqqIIqiIqqq32x")
 _GROUP_RECORD = struct.Struct("<B15xqq96x")
 _POSITION_RECORD = struct.Struct("<B7xI4xqq96x")
@@ -333,7 +329,7 @@ def is_collected(c: Command) -> bool:
 
 
 def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of the contract
-    book: Book | None, live: Container[int], c: Command, time_ns: int
+    book: Book | None, live: Collection[int], c: Command, time_ns: int
 ) -> Reason:
     """The first rule that a NEW command breaks."""
     if not is_known_shape(c):
@@ -355,11 +351,13 @@ def refusal_of_new(  # noqa: PLR0911  a rule a line, and their order is part of 
         return Reason.PRICE_OUT_OF_RANGE
     if c.tif == TimeInForce.GTD and c.expire_ns <= time_ns:
         return Reason.EXPIRED
-    return arrival_refusal(book, c)
+    return arrival_refusal(book, live, c)
 
 
-def arrival_refusal(book: Book, c: Command) -> Reason:
+def arrival_refusal(book: Book, live: Collection[int], c: Command) -> Reason:
     """The first rule that a NEW command breaks because of what the market is just now."""
+    if len(live) >= MAX_ORDERS:
+        return Reason.BOOK_FULL
     if c.flags & Flag.POST_ONLY and would_take(book, c.side, c.price_ticks):
         return Reason.POST_ONLY_WOULD_TAKE
     if c.trigger_ticks and not sleeps(book, c) and book.is_through(c.side, c.trigger_ticks):
@@ -368,7 +366,7 @@ def arrival_refusal(book: Book, c: Command) -> Reason:
 
 
 def swap_refusal(
-    book: Book | None, live: Container[int], order: Order | None, c: Command, time_ns: int
+    book: Book | None, live: Collection[int], order: Order | None, c: Command, time_ns: int
 ) -> Reason:
     """Why the NEW command `c` may not take the place of an order."""
     if order is None:

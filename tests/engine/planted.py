@@ -320,6 +320,26 @@ BUGS = (
 )  # fmt: skip
 """Number 1 is the first; 0 is none."""
 
+SMALL_BOOK = len(BUGS) + 1
+"""Selects no bug: a market has room for SMALL_ORDERS then."""
+SMALL_ORDERS = 8
+_SMALLER = (
+    Bug(
+        "room for a few plain orders",
+        "acceptance.pxd",
+        "return BOOK_FULL if unlikely(s.live_orders >= MAX_ORDERS) else 0",
+        "return BOOK_FULL if s.live_orders >= (\n"
+        f"            {SMALL_ORDERS} if planted({{0}}) else MAX_ORDERS\n"
+        "        ) else 0",
+    ),
+    Bug(
+        "room for a few other orders",
+        "acceptance.pxd",
+        "if unlikely(s.live_orders >= MAX_ORDERS):",
+        f"if s.live_orders >= ({SMALL_ORDERS} if planted({{0}}) else MAX_ORDERS):",
+    ),
+)
+
 
 class PlantingFailed(Exception):
     """A bug's line is gone from the engine, or the planted copy does not compile."""
@@ -333,7 +353,10 @@ class PlantedEngine:
     path: Path
 
     def select(self, number: int) -> None:
-        """Turns one bug on and every other off; 0 turns all off. Holds for every Engine of it."""
+        """Turns one bug on, or SMALL_BOOK, and all else off; 0 turns all off.
+
+        Holds for every Engine of it.
+        """
         ctypes.c_int.in_dll(ctypes.CDLL(str(self.path)), SWITCH).value = number
 
 
@@ -365,7 +388,7 @@ def planted_sources() -> dict[str, str]:
     folder = ROOT / SOURCES
     paths = [*folder.glob("*.pxd"), folder / "book.pyx", folder / "__init__.py"]
     sources = {path.name: path.read_text() for path in paths}
-    for number, bug in enumerate(BUGS, 1):
+    for number, bug in [*enumerate(BUGS, 1), *((SMALL_BOOK, bug) for bug in _SMALLER)]:
         if bug.line not in sources[bug.file]:
             raise PlantingFailed(f"{bug.file} has no {bug.line!r} to plant {bug.name!r} in")
         planted = sources[bug.file].replace(bug.line, bug.wrong.format(number), 1)

@@ -1,17 +1,26 @@
 """The differential slice catches each of the planted bugs, and nothing where there is none."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from svc.engine import book
-from svc.engine.records import pack_commands
+from svc.engine import book, reference_rules
+from svc.engine.records import EventKind, OrderType, Reason, pack_commands, unpack_events
 from svc.engine.reference import ReferenceEngine
 from tests.engine.flows import Flow
-from tests.engine.planted import BUGS, LIE, SWITCH, PlantedEngine, planted_engine
+from tests.engine.planted import (
+    BUGS,
+    LIE,
+    SMALL_BOOK,
+    SMALL_ORDERS,
+    SWITCH,
+    PlantedEngine,
+    planted_engine,
+)
 from tests.engine.test_differential import SHAPES
 
 SEEDS = range(5)
@@ -96,6 +105,32 @@ def test_without_a_bug_the_planted_engine_is_the_reference(
 ) -> None:
     planted.select(0)
     assert steps_until_caught(planted, recordings) is None
+
+
+def test_a_market_that_is_full_refuses_every_kind_of_order_and_both_engines_say_so(
+    planted: PlantedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_rules, "MAX_ORDERS", SMALL_ORDERS)
+    planted.select(SMALL_BOOK)
+    full = Counter[OrderType]()
+    for seed in SEEDS:
+        engine, reference = planted.module.Engine(), ReferenceEngine()
+        flow = Flow(seed, weight_of_new=90, ticks=30)
+        records = pack_commands(flow.opening())
+        assert bytes(engine.apply(records, flow.time_ns)) == reference.apply(records, flow.time_ns)
+        for commands, time_ns in flow.batches(BATCHES, 1):
+            records = pack_commands(commands)
+            events = reference.apply(records, time_ns)
+            assert bytes(engine.apply(records, time_ns)) == events
+            assert engine.live_orders <= SMALL_ORDERS
+            flow.live = reference.live_order_ids()
+            full += Counter(
+                OrderType(event.order_type)
+                for event in unpack_events(events)
+                if event.kind == EventKind.ORDER_REJECTED and event.reason == Reason.BOOK_FULL
+            )
+        assert engine.state_hash() == reference.state_hash()
+    assert set(full) == set(OrderType)
 
 
 def test_there_are_at_least_twenty_bugs_and_no_two_are_the_same() -> None:
