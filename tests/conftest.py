@@ -2,7 +2,8 @@
 
 A server is started once, by the first test that asks for it, and leaves nothing behind. What this
 machine lacks skips the tests that need it, with the reason; with MESH_REQUIRE_ALL=1 (as in CI) it
-fails them, so that a green run there has skipped nothing.
+fails them, so that a green run there has skipped nothing. There is one exemption, for it needs a
+language that the checks do not install: tests/engine/test_against_exchange_core.py.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """`mesh bench engine --against exchange-core`: the same trades and books, or no figure.
 
-Java is nothing that the checks install: where it is not, only the message is tested.
+Java is nothing that the checks install: where it or Maven is not, only the message is tested, also
+with MESH_REQUIRE_ALL=1. Where both are, MESH_REQUIRE_ALL=1 asks for the rest too.
 """
 
 from dataclasses import replace

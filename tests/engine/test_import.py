@@ -1,4 +1,4 @@
-"""`from svc.engine import …`: what docs/engine.md shows works as printed, and costs nobody else."""
+"""`from svc.engine import …`: what docs/engine.md shows works as printed, and costs no other."""
 
 import contextlib
 import io
