@@ -22,6 +22,7 @@ def test_a_trade_prints_at_the_makers_price(desk: Desk) -> None:
     assert desk.asks == [(100, 2, 1)]
 
 
+@pytest.mark.spec("eng-price-time", "eng-type-gtc")
 def test_the_best_price_trades_first_and_the_rest_of_the_order_rests(desk: Desk) -> None:
     for order_id, price in [(1, 102), (2, 100), (3, 101)]:
         desk.new(order_id, SELL, price, 2)
@@ -31,6 +32,7 @@ def test_the_best_price_trades_first_and_the_rest_of_the_order_rests(desk: Desk)
     assert desk.asks == [(102, 2, 1)]
 
 
+@pytest.mark.spec("eng-price-time")
 def test_inside_a_price_the_earlier_order_trades_first(desk: Desk) -> None:
     for order_id in (1, 2, 3):
         desk.new(order_id, BUY, 100, 2)
@@ -69,6 +71,7 @@ def test_an_id_may_be_used_again_once_its_order_is_gone(desk: Desk) -> None:
     assert kinds(desk.new(1, BUY, 100, 5)) == [ACCEPTED]
 
 
+@pytest.mark.spec("eng-type-ioc")
 def test_the_rest_of_an_ioc_order_is_canceled(desk: Desk) -> None:
     desk.new(1, SELL, 100, 2)
     events = desk.new(2, BUY, 100, 5, tif=TimeInForce.IOC)
@@ -79,6 +82,7 @@ def test_the_rest_of_an_ioc_order_is_canceled(desk: Desk) -> None:
     assert desk.bids == []
 
 
+@pytest.mark.spec("eng-type-fok")
 def test_fok_counts_every_level_up_to_its_limit(desk: Desk) -> None:
     desk.new(1, SELL, 100, 2)
     desk.new(2, SELL, 101, 2)
@@ -87,6 +91,7 @@ def test_fok_counts_every_level_up_to_its_limit(desk: Desk) -> None:
     assert trades(events) == [(1, 100, 2), (2, 101, 2)]
 
 
+@pytest.mark.spec("eng-type-fok")
 def test_a_fok_order_that_cannot_fill_whole_touches_nothing(desk: Desk) -> None:
     desk.new(1, SELL, 100, 2)
     desk.new(2, SELL, 102, 9)
@@ -101,6 +106,7 @@ def test_fok_trades_at_the_makers_prices_not_its_own(desk: Desk) -> None:
     assert trades(desk.new(2, BUY, 110, 2, tif=TimeInForce.FOK)) == [(1, 100, 2)]
 
 
+@pytest.mark.spec("eng-type-fok-budget")
 @pytest.mark.parametrize(("budget", "reason"), [(304, 0), (303, Reason.BUDGET_EXHAUSTED)])
 def test_a_buy_within_a_budget_costs_at_most_that(desk: Desk, budget: int, reason: int) -> None:
     desk.new(1, SELL, 100, 1)
@@ -110,6 +116,7 @@ def test_a_buy_within_a_budget_costs_at_most_that(desk: Desk, budget: int, reaso
     assert bool(trades(events)) == (reason == 0)
 
 
+@pytest.mark.spec("eng-type-fok-budget")
 @pytest.mark.parametrize(("budget", "reason"), [(298, 0), (299, Reason.BUDGET_EXHAUSTED)])
 def test_a_sell_within_a_budget_yields_at_least_that(desk: Desk, budget: int, reason: int) -> None:
     desk.new(1, BUY, 100, 2)
@@ -138,6 +145,7 @@ def test_a_market_order_on_an_empty_book_is_accepted_then_canceled(desk: Desk) -
     assert events[1].reason == Reason.NO_LIQUIDITY
 
 
+@pytest.mark.spec("eng-type-market")
 def test_a_market_order_that_empties_the_book_is_canceled_for_want_of_liquidity(desk: Desk) -> None:
     desk.new(1, SELL, 100, 2)
     events = desk.market(2, BUY, 5)
@@ -199,6 +207,7 @@ def test_the_last_event_of_a_command_says_so(desk: Desk) -> None:
     assert [event.flags & 128 for event in events] == [0, 0, 128, 128]
 
 
+@pytest.mark.spec("eng-risk-pretrade", "eng-risk-max-size")
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -18,11 +18,13 @@ def own(mode: SelfTradeMode) -> dict[str, int]:
     return {"account_id": 7, "stp_mode": mode}
 
 
+@pytest.mark.spec("eng-stp-none")
 def test_without_prevention_a_self_trade_executes(desk: Desk) -> None:
     desk.new(1, SELL, 100, 5, **own(SelfTradeMode.CANCEL_BOTH))
     assert trades(desk.new(2, BUY, 100, 5, **own(SelfTradeMode.NONE))) == [(1, 100, 5)]
 
 
+@pytest.mark.spec("eng-stp-cancel-resting")
 def test_cancel_resting_takes_own_orders_away_and_goes_on(desk: Desk) -> None:
     desk.new(1, SELL, 100, 5, **OWN)
     desk.new(2, SELL, 100, 3)
@@ -32,6 +34,7 @@ def test_cancel_resting_takes_own_orders_away_and_goes_on(desk: Desk) -> None:
     assert desk.asks == []
 
 
+@pytest.mark.spec("eng-stp-cancel-incoming")
 def test_cancel_incoming_keeps_earlier_fills_and_rests_nothing(desk: Desk) -> None:
     desk.new(1, SELL, 99, 2)
     desk.new(2, SELL, 100, 5, **OWN)
@@ -42,6 +45,7 @@ def test_cancel_incoming_keeps_earlier_fills_and_rests_nothing(desk: Desk) -> No
     assert (desk.bids, desk.asks) == ([], [(100, 5, 1)])
 
 
+@pytest.mark.spec("eng-stp-cancel-both")
 def test_cancel_both_cancels_that_pair_alone(desk: Desk) -> None:
     desk.new(1, SELL, 100, 5, **OWN)
     desk.new(2, SELL, 100, 4, **OWN)
@@ -51,6 +55,7 @@ def test_cancel_both_cancels_that_pair_alone(desk: Desk) -> None:
     assert desk.asks == [(100, 4, 1)]
 
 
+@pytest.mark.spec("eng-stp-decrement")
 def test_decrement_cancels_the_smaller_resting_order_and_the_larger_goes_on(desk: Desk) -> None:
     desk.new(1, SELL, 100, 2, **OWN)
     desk.new(2, SELL, 100, 9)
@@ -62,6 +67,7 @@ def test_decrement_cancels_the_smaller_resting_order_and_the_larger_goes_on(desk
     assert trades(events) == [(2, 100, 3)]
 
 
+@pytest.mark.spec("eng-stp-decrement")
 def test_decrement_reduces_the_larger_resting_order_which_keeps_its_place(desk: Desk) -> None:
     desk.new(1, SELL, 100, 5, **OWN)
     desk.new(2, SELL, 100, 5)
@@ -72,6 +78,7 @@ def test_decrement_reduces_the_larger_resting_order_which_keeps_its_place(desk: 
     assert trades(desk.new(4, BUY, 100, 4)) == [(1, 100, 3), (2, 100, 1)]
 
 
+@pytest.mark.spec("eng-stp-decrement")
 def test_decrement_of_equals_cancels_both(desk: Desk) -> None:
     desk.new(1, SELL, 100, 5, **OWN)
     events = desk.new(2, BUY, 100, 5, **own(SelfTradeMode.DECREMENT_AND_CANCEL))

@@ -32,6 +32,7 @@ def triggered(events: list[Event]) -> list[tuple[int, int]]:
     return [(e.order_id, e.trigger_ticks) for e in events if e.kind == TRIGGERED]
 
 
+@pytest.mark.spec("eng-type-stop-limit")
 def test_a_stop_waits_unseen_and_enters_when_its_trigger_trades(desk: Desk) -> None:
     desk.new(1, SELL, 105, 9)
     (accepted,) = desk.new(2, BUY, 104, 3, trigger_ticks=102, **LIMIT)
@@ -46,6 +47,7 @@ def test_a_stop_waits_unseen_and_enters_when_its_trigger_trades(desk: Desk) -> N
     assert desk.bids == [(104, 3, 1)]
 
 
+@pytest.mark.spec("eng-type-stop-market")
 def test_a_stop_market_order_sweeps_up_to_its_collar_from_the_trigger(desk: Desk) -> None:
     desk.instrument(collar_bps=100)
     for order_id, price in [(1, 1_000), (2, 1_010), (3, 1_011)]:
