@@ -33,13 +33,14 @@ def rebuildable(engine: Engine) -> list[bytes]:
 
 @pytest.mark.parametrize("seed", range(200, 208))
 def test_all_that_is_live_follows_from_the_events_alone(seed: int) -> None:
-    flow, engine, consumer = Flow(seed, auctions=8 if seed % 2 else 20), Engine(), Consumer()
+    shape = {"auctions": 8 if seed % 2 else 20, "markets": 20 * (seed % 3)}
+    flow, engine, consumer = Flow(seed, **shape), Engine(), Consumer()
     consumer.follow(unpack_events(engine.apply(pack_commands(flow.opening()), flow.time_ns)).events)
     for commands, time_ns in flow.batches(1_200, 3):
         consumer.follow(unpack_events(engine.apply(pack_commands(commands), time_ns)).events)
         flow.live = list(consumer.orders)
         assert consumer.records() == rebuildable(engine)
-        for instrument_id in (1, 2):
+        for instrument_id in engine.instruments():
             bids, asks = engine.l2(instrument_id, 1_000)
             shown = {(Side.BUY, price): (lots, count) for price, lots, count in bids}
             shown |= {(Side.SELL, price): (lots, count) for price, lots, count in asks}

@@ -31,7 +31,12 @@ from tests.engine.flows import Flow
 from tests.engine.seeds import soak_seeds
 
 ROOT = Path(__file__).parents[2]
-SHAPES: list[dict[str, int]] = [{}, {"ticks": 4, "accounts": 3}, {"ticks": 60, "lots": 200}]
+SHAPES: list[dict[str, int]] = [
+    {},
+    {"ticks": 4, "accounts": 3},
+    {"ticks": 60, "lots": 200},
+    {"markets": 30},
+]
 
 # Where each field of the engine's memory stands in the state's records (docs/journal.md), or what
 # it is made from again. Whoever adds a field adds it here, to export.pxd and to restore.pxd.
@@ -164,7 +169,7 @@ def run_restored_every(flow: Flow, batches: int, size: int, every: int) -> None:
     assert again.state_hash() == reference.state_hash() == whole.state_hash()
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=["plain", "narrow", "deep"])
+@pytest.mark.parametrize("shape", SHAPES, ids=["plain", "narrow", "deep", "markets"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_restored_engine_and_reference_go_on_with_the_same_events(
     seed: int, shape: dict[str, int]
@@ -181,7 +186,7 @@ def test_any_flow_goes_on_after_any_restore(seed: int, size: int, every: int) ->
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", soak_seeds(40))
 def test_long_flows_go_on_after_many_restores(seed: int) -> None:
-    run_restored_every(Flow(seed, **SHAPES[seed % 3]), batches=20_000, size=2, every=97)
+    run_restored_every(Flow(seed, **SHAPES[seed % len(SHAPES)]), batches=20_000, size=2, every=97)
 
 
 def test_a_deep_book_of_many_levels_comes_back_whole() -> None:
