@@ -33,6 +33,13 @@ More than gRPC adds by rounding a timeout below 10 s up, so that a deadline only
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """The largest message either side of a call takes, over a socket and in process."""
 
+PING_MS = 1_000
+"""A caller asks a connection on which nothing comes so often whether the callee lives."""
+
+PING_PATIENCE_MS = 3_000
+"""A callee that says nothing for so long after that is left: its process hangs, or its machine is
+gone. Longer than a lease, so that there is another by then."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 

@@ -19,6 +19,8 @@ import grpc
 from svc.kit.call import (
     CURRENT_CALL,
     MAX_MESSAGE_BYTES,
+    PING_MS,
+    PING_PATIENCE_MS,
     REQUEST_ID_KEY,
     TRACEPARENT_KEY,
     remaining_s,
@@ -42,8 +44,12 @@ R = TypeVar("R")
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A callee that hangs keeps its connections: only what it does not answer tells that it is
+    # gone. Connecting to it hangs as well, and is given up for the next address.
+    ("grpc.keepalive_time_ms", PING_MS),
+    ("grpc.keepalive_timeout_ms", PING_PATIENCE_MS),
+    # The one that gRPC heeds; a minute unless said.
+    ("grpc.http2.ping_timeout_ms", PING_PATIENCE_MS),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # Repeating is this module's part. A callee that comes back is found within a second.

@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from svc.kit.call import MAX_MESSAGE_BYTES
+from svc.kit.call import MAX_MESSAGE_BYTES, PING_MS
 from svc.kit.health import Health, HealthServicer
 from svc.kit.pipeline import HandlerTable
 
@@ -25,10 +25,11 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    # Callers ping every 20 s (client.py); gRPC's default would take that for an attack.
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # gRPC's default would take what callers ask for an attack.
+    ("grpc.http2.min_ping_interval_without_data_ms", PING_MS // 2),
 )
 
 

@@ -265,7 +265,10 @@ async def test_a_standby_elsewhere_leads_when_the_one_beside_the_leader_cannot(
         assert_gapless(await beside.events())
 
 
-async def test_callers_that_know_both_addresses_find_whoever_leads(start: Engines) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+async def test_callers_that_know_both_addresses_find_whoever_leads(
+    start: Engines, end: signal.Signals
+) -> None:
     async with asyncio.timeout(90):
         primary, standby = await pair(start)
         await standing_by(standby)
@@ -275,7 +278,7 @@ async def test_callers_that_know_both_addresses_find_whoever_leads(start: Engine
             ask = engine_pb2.GetStatusRequest(market=1)
             assert (await stub.GetStatus(ask, timeout=30)).epoch == 1
             await primary.submit(range(1, 101))
-            primary.process.kill()
+            primary.process.send_signal(end)
             status = await stub.GetStatus(ask, timeout=60)
             assert (status.epoch, status.last_number) == (2, 100)
 

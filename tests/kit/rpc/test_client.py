@@ -6,7 +6,8 @@ Every test that needs one channel only runs over a socket and in process.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,75 @@ async def test_a_leader_that_is_gone_sends_calls_back_to_where_they_began(tmp_pa
         await gone.stop()
         assert await stub.PlaceOrder(place(2)) == placed(2)
         assert home.handlers.place.calls == 2
+        await client.close()
+
+
+class Way:
+    """A way to a server that may hang: it takes connections and bytes, and passes nothing on."""
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self._server = server
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opens = asyncio.Event()
+        self._opens.set()
+
+    def hang(self) -> None:
+        self._opens.clear()
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[str]:
+        """Gives where it begins."""
+        listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        host, port = listening.sockets[0].getsockname()
+        yield f"{host}:{port}"
+        listening.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._server)
+        for way in (self._pass(reader, back), self._pass(there, writer)):
+            self._tasks.add(asyncio.create_task(way))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while chunk := await reader.read(1 << 16):
+                await self._opens.wait()
+                writer.write(chunk)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+async def test_callers_leave_a_server_that_hangs_for_one_that_answers(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_wire("socket", tmp_path / "secrets"))
+        second = await stack.enter_async_context(open_wire("socket", tmp_path / "secrets"))
+        way = Way(first.address)
+        begins = await stack.enter_async_context(way.run())
+
+        async def events(_request: Any, _context: Any) -> Any:
+            yield event()
+            await forever()
+
+        asked = [FailsAtFirst(unavailable("", ""), 0) for _ in range(2)]
+        for wire, handler in zip((first, second), asked, strict=True):
+            wire.handlers.place = handler
+            wire.handlers.events = events
+        identity = load_identity(tmp_path / "secrets", "order")
+        client = connect(f"ipv4:{begins},{second.target}", identity)
+        stub = engine_pb2_grpc.EngineServiceStub(client)
+        assert await stub.PlaceOrder(place(1), timeout=60) == placed(1)
+        stream = stub.StreamEvents(EVENTS)
+        await stream.read()
+        assert [handler.calls for handler in asked] == [1, 0]
+        way.hang()
+        # It is found out within seconds; a minute is what gRPC would take.
+        assert await stub.PlaceOrder(place(2), timeout=40) == placed(2)
+        assert [handler.calls for handler in asked] == [1, 1]
+        assert (await outcome(stream.read())).code is StatusCode.UNAVAILABLE
+        await stub.StreamEvents(EVENTS).read()
         await client.close()
 
 
