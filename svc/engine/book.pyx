@@ -18,7 +18,7 @@ from svc.engine.acceptance cimport find_book
 from svc.engine.batch cimport apply_batch
 from svc.engine.export cimport Sink, export_order, export_orders, export_state
 from svc.engine.levels cimport Cursor, first_level, next_level
-from svc.engine.orders cimport find_order
+from svc.engine.orders cimport find_order, mark_map
 from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.queue cimport visible_of
 from svc.engine.records cimport RECORD_BYTES, RECORD_WORDS, SEMANTIC_VERSION, Command, Event
@@ -113,11 +113,15 @@ cdef class Engine:
         self._events = _Events()
         s.map_bits = 12
         s.map = <uint64_t *>slab_grow(NULL, 0, (<size_t>1 << s.map_bits) * sizeof(uint64_t))
-        s.order_capacity = s.order_mark = 1024
+        mark_map(s)
+        s.order_capacity = 16384
+        s.order_mark = 1024
         s.orders = <Order *>slab_grow(NULL, 0, s.order_capacity * sizeof(Order))
-        s.level_capacity = s.level_mark = 1024
+        s.level_capacity = 16384
+        s.level_mark = 1024
         s.levels = <Level *>slab_grow(NULL, 0, s.level_capacity * sizeof(Level))
-        s.node_capacity = s.node_mark = 64
+        s.node_capacity = 2048
+        s.node_mark = 64
         s.nodes = <Node *>slab_grow(NULL, 0, s.node_capacity * sizeof(Node))
         s.extension_capacity = 64
         s.extensions = <Extension *>slab_grow(NULL, 0, s.extension_capacity * sizeof(Extension))
@@ -143,6 +147,7 @@ cdef class Engine:
         if s == NULL:
             return
         slab_free(s.map, (<size_t>1 << s.map_bits) * sizeof(uint64_t))
+        slab_free(s.next_map, (<size_t>2 << s.map_bits) * sizeof(uint64_t))
         slab_free(s.orders, s.order_capacity * sizeof(Order))
         slab_free(s.levels, s.level_capacity * sizeof(Level))
         slab_free(s.nodes, s.node_capacity * sizeof(Node))
@@ -254,6 +259,7 @@ cdef class Engine:
             + s.stop_high * sizeof(Stop)
             + s.deadline_capacity * sizeof(Deadline)
             + (<size_t>1 << s.map_bits) * sizeof(uint64_t)
+            + (s.next_map != NULL) * (<size_t>2 << s.map_bits) * sizeof(uint64_t)
             + (<size_t>1 << s.group_bits) * sizeof(Membership)
             + (<size_t>1 << s.position_bits) * sizeof(Position)
             + (s.book_count + 1) * sizeof(Book)

@@ -73,6 +73,7 @@ cdef extern from *:
     }
     #ifdef MADV_POPULATE_WRITE
     #define MOST_ASKED 16
+    #define LEAST_ASKED ((size_t)128 << 10)
     static struct {
         pthread_mutex_t lock;
         pthread_cond_t asked;
@@ -90,8 +91,11 @@ cdef extern from *:
             void *pages = page_asks.pages[at];
             size_t bytes = page_asks.bytes[at];
             pthread_mutex_unlock(&page_asks.lock);
-            /* A slab that has moved or gone since is no error: nothing there is written. */
-            madvise(pages, bytes, MADV_POPULATE_WRITE);
+            /* A slab that has moved or gone since is no error: nothing there is written. Not all at
+               once, for a slab that is to move waits meanwhile. */
+            for (size_t at = 0; at < bytes; at += HUGE_BYTES)
+                madvise((char *)pages + at, bytes - at < HUGE_BYTES ? bytes - at : HUGE_BYTES,
+                    MADV_POPULATE_WRITE);
             pthread_mutex_lock(&page_asks.lock);
         }
         return unused;
@@ -106,10 +110,11 @@ cdef extern from *:
         if (!failed) pthread_detach(thread);
         return !failed;
     }
-    /* Never waits: what cannot be asked for now comes when it is touched. */
+    /* Never waits: what cannot be asked for now comes when it is touched, and so does what is too
+       little to wake a thread for. */
     static void bring_pages(void *first, size_t bytes) {
         size_t before = (uintptr_t)first % 4096;
-        if (pthread_mutex_trylock(&page_asks.lock)) return;
+        if (bytes < LEAST_ASKED || pthread_mutex_trylock(&page_asks.lock)) return;
         if (!page_asks.is_running) page_asks.is_running = start_bringing();
         if (page_asks.is_running && page_asks.put - page_asks.taken < MOST_ASKED) {
             page_asks.pages[page_asks.put % MOST_ASKED] = (char *)first - before;
@@ -124,25 +129,33 @@ cdef extern from *:
         (void)first, (void)bytes;
     }
     #endif
+    /* A slab whose pages are all on their way. */
+    __attribute__((noinline)) static void *slab_ahead(size_t bytes) {
+        void *slab = slab_grow(NULL, 0, bytes);
+        bring_pages(slab, bytes);
+        return slab;
+    }
+    /* Of records of a size, of which the mark's number are used. There is room for as many again
+       then, for two huge pages at most, and its pages are on their way; the mark is where to ask
+       again. */
+    __attribute__((noinline)) static void extend_slab(
+        void **slab, size_t size, uint32_t used, uint32_t *capacity, uint32_t *mark
+    ) {
+        uint32_t most = (uint32_t)(HUGE_BYTES / size);
+        uint32_t step = used / 2 < most ? used / 2 : most;
+        uint32_t asked = used + (used / 3 < most ? used / 3 : most);
+        uint32_t wanted = used + 2 * step;
+        if (wanted > *capacity) {
+            *slab = slab_grow(*slab, *capacity * size, 2 * *capacity * size);
+            *capacity *= 2;
+        }
+        *mark = used + step;
+        bring_pages((char *)*slab + asked * size, (wanted - asked) * size);
+    }
     """
-    const size_t HUGE_BYTES
     void slab_free(void *slab, size_t bytes) noexcept nogil
     void *slab_grow(void *slab, size_t old_bytes, size_t new_bytes) noexcept nogil
-    void bring_pages(void *first, size_t bytes) noexcept nogil
-
-
-cdef inline void extend_slab(
-    void **slab, size_t size, uint32_t used, uint32_t *capacity, uint32_t *mark
-) noexcept nogil:
-    # Of records of a size, of which the mark's number are used. There is room for more then, and
-    # the pages behind the next ones are on their way; the mark is where to ask again.
-    cdef uint32_t step = <uint32_t>(HUGE_BYTES // size)
-    cdef size_t bytes = capacity[0] * size
-    cdef uint32_t left = capacity[0] - used
-    if left == 0 or (left <= step and bytes > HUGE_BYTES):
-        slab[0] = slab_grow(slab[0], bytes, 2 * bytes)
-        left += capacity[0]
-        capacity[0] *= 2
-    mark[0] = used + min(step, left)
-    if left > step:
-        bring_pages(<char *>slab[0] + mark[0] * size, min(step, left - step) * size)
+    void *slab_ahead(size_t bytes) noexcept nogil
+    void extend_slab(
+        void **slab, size_t size, uint32_t used, uint32_t *capacity, uint32_t *mark
+    ) noexcept nogil

@@ -178,6 +178,8 @@ cdef struct State:
     uint32_t live_orders
     uint64_t *map
     uint32_t map_bits
+    uint32_t map_mark
+    uint64_t *next_map
     uint64_t vacant
     Level *levels
     uint32_t level_capacity
