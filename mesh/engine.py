@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -101,6 +102,41 @@ def statistics(home: Path) -> None:
         return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
 
     show_json(ask(home, "engine", work))
+
+
+@command.command(
+    epilog="\b\nExamples:\n  mesh engine book 1\n  mesh engine book 1 --depth 0 --json"
+)
+@click.argument("instrument", type=click.IntRange(1))
+@click.option(
+    "--depth", type=click.IntRange(0, 10_000), default=10, show_default=True,
+    help="Levels of either side, from the best on; 0: all.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with its position.")
+@home_option
+def book(instrument: int, depth: int, home: Path, *, as_json: bool) -> None:
+    """Show the levels of the book of INSTRUMENT (its id) as the engine has it now."""
+
+    async def work(channel: grpc.aio.Channel) -> engine_pb2.GetBookResponse:
+        stub = engine_pb2_grpc.EngineServiceStub(channel)
+        request = engine_pb2.GetBookRequest(market=MARKET, instrument_id=instrument, depth=depth)
+        return await stub.GetBook(request)
+
+    shown = ask(home, "engine", work)
+    if as_json:
+        show_json(shown)
+        return
+    click.echo("\n".join(book_lines(shown)))
+
+
+def book_lines(shown: engine_pb2.GetBookResponse) -> Iterator[str]:
+    """Sells above buys, the best of both in the middle."""
+    yield f"{'side':>4} {'price_ticks':>20} {'lots':>20} {'orders':>10}"
+    sides = [("sell", level) for level in reversed(shown.asks)]
+    sides += [("buy", level) for level in shown.bids]
+    for side, level in sides:
+        yield f"{side:>4} {level.price_ticks:>20,} {level.lots:>20,} {level.orders:>10,}"
+    yield f"behind event {shown.position.sequence:,}"
 
 
 @command.command("begin-version", epilog="\b\nExample:\n  mesh engine begin-version 2 --yes")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from svc.engine.book import chain
 from svc.engine.folder import Folder
 from svc.engine.frame_index import FrameIndex, Place, not_retained
 from svc.engine.frames import (
@@ -91,6 +92,19 @@ class EventBatch:
     def count(self) -> int:
         """How many events there are."""
         return len(self.records) // RECORD_BYTES
+
+    def behind(self, sequence: int) -> EventBatch:
+        """What of the batch stands behind `sequence`, which is before its last event."""
+        inside = sequence - self.first_sequence + 1
+        if inside <= 0:
+            return self
+        seen = self.records[: inside * RECORD_BYTES]
+        return replace(
+            self,
+            first_sequence=sequence + 1,
+            previous_hash=chain(self.previous_hash, seen),
+            records=self.records[inside * RECORD_BYTES :],
+        )
 
 
 class Journal:

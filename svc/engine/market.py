@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BufferedIOBase
 
 from svc.engine.book import Engine, chain
@@ -36,7 +36,7 @@ from svc.engine.records import (
 from svc.engine.recovery import Recovered, other_version, state_before
 from svc.engine.retention import first_to_keep, released_sequence
 from svc.engine.snapshot import Covered, save
-from svc.engine.status import BookSnapshot, LogEnd, Position, Statistics, Status
+from svc.engine.status import BookLevels, BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid, out_of_range
 
@@ -235,7 +235,7 @@ class Market:
         for frame in self._journal.events_from(sequence + 1):
             if frame.first_sequence > end:
                 return
-            yield _cut(_events(frame), sequence)
+            yield _events(frame).behind(sequence)
 
     def snapshot(self) -> BookSnapshot:
         """All live orders at this moment."""
@@ -243,6 +243,12 @@ class Market:
             instruments = engine.instruments()
             orders = {i: engine.orders(i) for i in sorted(instruments)}
             return BookSnapshot(self._position(engine), instruments, orders)
+
+    def levels(self, instrument_id: int, depth: int) -> BookLevels:
+        """At most `depth` levels of either side at this moment. Raises KeyError."""
+        with self._pipeline.standing() as engine:
+            bids, asks = engine.l2(instrument_id, depth)
+            return BookLevels(self._position(engine), bids, asks)
 
     def state_hash(self) -> tuple[Position, int]:
         """The hash of the books' state and the position it belongs to."""
@@ -481,17 +487,3 @@ def _events(frame: Frame) -> EventBatch:
         frame.batch_number, frame.time_ns, frame.first_sequence, frame.hash_before,
         frame.hash_after, bytes(frame.records),
     )  # fmt: skip
-
-
-def _cut(batch: EventBatch, sequence: int) -> EventBatch:
-    # What of the batch stands behind `sequence`.
-    inside = sequence - batch.first_sequence + 1
-    if inside <= 0:
-        return batch
-    seen = batch.records[: inside * RECORD_BYTES]
-    return replace(
-        batch,
-        first_sequence=sequence + 1,
-        previous_hash=chain(batch.previous_hash, seen),
-        records=batch.records[inside * RECORD_BYTES :],
-    )

@@ -23,12 +23,14 @@ from svc.engine.status import LogEnd, Position
 from svc.engine.writer import MarketWriter
 from svc.kit.call import Context
 from svc.kit.clock import Clock
-from svc.kit.errors import DomainError, invalid, unavailable
+from svc.kit.errors import DomainError, failed_precondition, invalid, not_found, unavailable
 from svc.kit.pipeline import Phase
 
 HEARTBEAT_NS = 1_000_000_000
 _MOST_IN_FLIGHT = 64
 _ORDERS_A_PART = 4096
+MOST_LEVELS = 10_000
+"""Of either side of a book in one answer."""
 _SNAPSHOT_PART_BYTES = 1 << 20
 
 
@@ -139,6 +141,40 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
                     yield part
                     part = engine_pb2.SnapshotOrdersResponse(position=part.position)
         yield part
+
+    async def GetBook(
+        self, request: engine_pb2.GetBookRequest, context: Context
+    ) -> engine_pb2.GetBookResponse:
+        """See the contract."""
+        if request.depth > MOST_LEVELS:
+            raise invalid(
+                "DEPTH_TOO_GREAT",
+                f"depth {request.depth} is above {MOST_LEVELS}; 1 to {MOST_LEVELS} levels are "
+                "right, or 0 for all of a book that has no more",
+                depth=str(request.depth),
+            )
+        writer = self._lead(request.market)
+        try:
+            book = await writer.levels(request.instrument_id, request.depth or MOST_LEVELS + 1)
+        except KeyError:
+            raise not_found(
+                "UNKNOWN_INSTRUMENT",
+                f"market {request.market} has no instrument {request.instrument_id}",
+                instrument_id=str(request.instrument_id),
+            ) from None
+        deepest = max(len(book.bids), len(book.asks))
+        if deepest > MOST_LEVELS:
+            raise failed_precondition(
+                "BOOK_TOO_DEEP",
+                f"a side of instrument {request.instrument_id} has more than {MOST_LEVELS} levels: "
+                f"ask for 1 to {MOST_LEVELS}, or for its orders with SnapshotOrders",
+                instrument_id=str(request.instrument_id),
+            )
+        return engine_pb2.GetBookResponse(
+            position=position_message(book.position),
+            bids=[_level(*level) for level in book.bids],
+            asks=[_level(*level) for level in book.asks],
+        )
 
     async def Follow(
         self, request_iterator: AsyncIterator[engine_pb2.FollowRequest], context: Context
@@ -330,6 +366,10 @@ def _follow_response(shipment: Shipment) -> engine_pb2.FollowResponse:
         matched=None if matched is None else position_message(matched),
         released_sequence=shipment.released_sequence,
     )
+
+
+def _level(price_ticks: int, lots: int, orders: int) -> engine_pb2.BookLevel:
+    return engine_pb2.BookLevel(price_ticks=price_ticks, lots=lots, orders=orders)
 
 
 def _done(outcome: Outcome, covered_number: int) -> engine_pb2.BatchDone:

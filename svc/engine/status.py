@@ -55,6 +55,16 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class BookLevels:
+    """Both sides of an instrument's book at one position, from the best on."""
+
+    position: Position
+    bids: list[tuple[int, int, int]]
+    """Price in ticks, lots that are visible there, and orders."""
+    asks: list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class BookSnapshot:
     """All live orders at one position: ORDER state records by instrument id."""
 

@@ -24,7 +24,7 @@ from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market, Outcome
 from svc.engine.snapshot_keeper import SnapshotKeeper
 from svc.engine.standbys import Enrols, Standbys
-from svc.engine.status import BookSnapshot, Position, Statistics, Status
+from svc.engine.status import BookLevels, BookSnapshot, Position, Statistics, Status
 from svc.kit.batcher import Batcher
 from svc.kit.clock import Clock
 from svc.kit.errors import DomainError, not_leader
@@ -156,6 +156,10 @@ class MarketWriter:
     async def hashed_status(self) -> tuple[Status, int]:
         """The same with the hash of the state there, for which batches wait."""
         return await self._run(lambda: (self._market.status(), self._market.state_hash()[1]))
+
+    async def levels(self, instrument_id: int, depth: int) -> BookLevels:
+        """See Market.levels."""
+        return await self._run(self._market.levels, instrument_id, depth)
 
     async def snapshot(self) -> BookSnapshot:
         """See Market.snapshot."""

@@ -194,6 +194,36 @@ class SnapshotOrdersResponse(_message.Message):
     orders: _containers.RepeatedCompositeFieldContainer[LiveOrder]
     def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentState, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[LiveOrder, _Mapping]]] = ...) -> None: ...
 
+class GetBookRequest(_message.Message):
+    __slots__ = ("market", "instrument_id", "depth")
+    MARKET_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    market: int
+    instrument_id: int
+    depth: int
+    def __init__(self, market: _Optional[int] = ..., instrument_id: _Optional[int] = ..., depth: _Optional[int] = ...) -> None: ...
+
+class BookLevel(_message.Message):
+    __slots__ = ("price_ticks", "lots", "orders")
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    price_ticks: int
+    lots: int
+    orders: int
+    def __init__(self, price_ticks: _Optional[int] = ..., lots: _Optional[int] = ..., orders: _Optional[int] = ...) -> None: ...
+
+class GetBookResponse(_message.Message):
+    __slots__ = ("position", "bids", "asks")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    BIDS_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
+    position: _trading_pb2.LogPosition
+    bids: _containers.RepeatedCompositeFieldContainer[BookLevel]
+    asks: _containers.RepeatedCompositeFieldContainer[BookLevel]
+    def __init__(self, position: _Optional[_Union[_trading_pb2.LogPosition, _Mapping]] = ..., bids: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ..., asks: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ...) -> None: ...
+
 class FollowHello(_message.Message):
     __slots__ = ("market", "journal", "instance", "last_number", "last_digest", "time_unix_ns", "position", "epoch")
     MARKET_FIELD_NUMBER: _ClassVar[int]

@@ -65,6 +65,11 @@ class EngineServiceStub:
                 request_serializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.SerializeToString,
                 response_deserializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.FromString,
                 _registered_method=True)
+        self.GetBook = channel.unary_unary(
+                '/engine.v1.EngineService/GetBook',
+                request_serializer=engine_dot_v1_dot_engine__pb2.GetBookRequest.SerializeToString,
+                response_deserializer=engine_dot_v1_dot_engine__pb2.GetBookResponse.FromString,
+                _registered_method=True)
         self.TakeSnapshot = channel.unary_unary(
                 '/engine.v1.EngineService/TakeSnapshot',
                 request_serializer=engine_dot_v1_dot_engine__pb2.TakeSnapshotRequest.SerializeToString,
@@ -147,6 +152,15 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBook(self, request, context):
+        """The levels of one instrument's book (L2) at one position: what is visible, by price.
+        INVALID_ARGUMENT with DEPTH_TOO_GREAT, NOT_FOUND with UNKNOWN_INSTRUMENT, and where all levels
+        are asked for FAILED_PRECONDITION with BOOK_TOO_DEEP when there are more than 10,000 a side.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TakeSnapshot(self, request, context):
         """Takes a snapshot of the market's state and answers when it is on the disk and verified.
         FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
@@ -221,6 +235,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.SnapshotOrders,
                     request_deserializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.FromString,
                     response_serializer=engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.SerializeToString,
+            ),
+            'GetBook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBook,
+                    request_deserializer=engine_dot_v1_dot_engine__pb2.GetBookRequest.FromString,
+                    response_serializer=engine_dot_v1_dot_engine__pb2.GetBookResponse.SerializeToString,
             ),
             'TakeSnapshot': grpc.unary_unary_rpc_method_handler(
                     servicer.TakeSnapshot,
@@ -411,6 +430,33 @@ class EngineService:
             '/engine.v1.EngineService/SnapshotOrders',
             engine_dot_v1_dot_engine__pb2.SnapshotOrdersRequest.SerializeToString,
             engine_dot_v1_dot_engine__pb2.SnapshotOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.EngineService/GetBook',
+            engine_dot_v1_dot_engine__pb2.GetBookRequest.SerializeToString,
+            engine_dot_v1_dot_engine__pb2.GetBookResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,11 @@ class EngineServiceStub:
     """All live orders of a market at one sequence, in parts; with the position it belongs to, so
     that StreamEvents can go on from there.
     """
+    GetBook: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetBookRequest, _engine_pb2.GetBookResponse]
+    """The levels of one instrument's book (L2) at one position: what is visible, by price.
+    INVALID_ARGUMENT with DEPTH_TOO_GREAT, NOT_FOUND with UNKNOWN_INSTRUMENT, and where all levels
+    are asked for FAILED_PRECONDITION with BOOK_TOO_DEEP when there are more than 10,000 a side.
+    """
     TakeSnapshot: _grpc.UnaryUnaryMultiCallable[_engine_pb2.TakeSnapshotRequest, _engine_pb2.TakeSnapshotResponse]
     """Takes a snapshot of the market's state and answers when it is on the disk and verified.
     FAILED_PRECONDITION with SNAPSHOT_FAILED when the disk does not take it.
@@ -110,6 +115,11 @@ class EngineServiceAsyncStub(EngineServiceStub):
     SnapshotOrders: _aio.UnaryStreamMultiCallable[_engine_pb2.SnapshotOrdersRequest, _engine_pb2.SnapshotOrdersResponse]  # type: ignore[assignment]
     """All live orders of a market at one sequence, in parts; with the position it belongs to, so
     that StreamEvents can go on from there.
+    """
+    GetBook: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetBookRequest, _engine_pb2.GetBookResponse]  # type: ignore[assignment]
+    """The levels of one instrument's book (L2) at one position: what is visible, by price.
+    INVALID_ARGUMENT with DEPTH_TOO_GREAT, NOT_FOUND with UNKNOWN_INSTRUMENT, and where all levels
+    are asked for FAILED_PRECONDITION with BOOK_TOO_DEEP when there are more than 10,000 a side.
     """
     TakeSnapshot: _aio.UnaryUnaryMultiCallable[_engine_pb2.TakeSnapshotRequest, _engine_pb2.TakeSnapshotResponse]  # type: ignore[assignment]
     """Takes a snapshot of the market's state and answers when it is on the disk and verified.
@@ -194,6 +204,17 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_engine_pb2.SnapshotOrdersResponse], _abc.AsyncIterator[_engine_pb2.SnapshotOrdersResponse]]:
         """All live orders of a market at one sequence, in parts; with the position it belongs to, so
         that StreamEvents can go on from there.
+        """
+
+    @_abc_1.abstractmethod
+    def GetBook(
+        self,
+        request: _engine_pb2.GetBookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.GetBookResponse, _abc.Awaitable[_engine_pb2.GetBookResponse]]:
+        """The levels of one instrument's book (L2) at one position: what is visible, by price.
+        INVALID_ARGUMENT with DEPTH_TOO_GREAT, NOT_FOUND with UNKNOWN_INSTRUMENT, and where all levels
+        are asked for FAILED_PRECONDITION with BOOK_TOO_DEEP when there are more than 10,000 a side.
         """
 
     @_abc_1.abstractmethod
