@@ -98,7 +98,10 @@ class Folder:
 
     def set_aside(self, number: int) -> None:
         """Keeps a segment, and the snapshot it began with, under names that nobody reads."""
-        for name in (self.snapshot_name(number), self.file_name(number)):
+        names = [self.snapshot_name(number), self.file_name(number)]
+        if self.numbers() == [number]:
+            names.reverse()  # a segment that began with it could not be read without it
+        for name in names:
             if (self.path / name).exists():
                 times = len(list(self.path.glob(f"{name}{_SET_ASIDE}*")))
                 self._rename(name, f"{name}{_SET_ASIDE}-{times + 1}")

@@ -130,18 +130,13 @@ class Follower:
                     self._opened = await self._open(leading.epoch, leading.log_id)
                 if self._opened is None:
                     return
-                try:
-                    await self._stream(stub, self._opened)
-                except grpc.aio.AioRpcError as error:
-                    reason = from_rpc(error).reason
-                    if reason in _TOO_OLD:
-                        await self._begin_with_snapshot(stub, error)
-                    elif reason in _DIVERGED:
-                        await self._drop_end(leading, self._opened, error)
-                    else:
-                        raise
-                else:
+                refused = await self._streamed(stub, self._opened)
+                if refused is None:
                     return
+                if from_rpc(refused).reason in _TOO_OLD:
+                    await self._begin_with_snapshot(stub, refused)
+                else:
+                    await self._drop_end(leading, self._opened, refused)
         finally:
             await channel.close()
 
@@ -180,15 +175,15 @@ class Follower:
     async def _begin_with_snapshot(
         self, stub: engine_pb2_grpc.EngineServiceAsyncStub, error: grpc.aio.AioRpcError
     ) -> None:
-        """Puts the leader's newest snapshot in the place of a journal that ends before its log."""
+        """Begins where the leader's log does, in the place of a journal that ends before that."""
         if await self._roll.may_lead():
             raise error
         request = engine_pb2.FetchSnapshotRequest(market=self._number)
         parts = [response.part async for response in stub.FetchSnapshot(request)]
         try:
             await self._close_market(take_last=False)
-            numbers = await self._blocking(self._folder.numbers)
-            await self._set_aside(numbers, error.details() or "")
+            numbers = {*self._folder.numbers(), *self._folder.snapshots()}
+            await self._set_aside(sorted(numbers), error.details() or "")
             await self._blocking(receive, self._folder, parts)
         finally:
             self._folder.unlock()
@@ -220,6 +215,18 @@ class Follower:
             await self._blocking(self._folder.set_aside, number)
             name = self._folder.file_name(number)
             _log.warning("segment_set_aside", market=self._number, file=name, cause=cause)
+
+    async def _streamed(
+        self, stub: engine_pb2_grpc.EngineServiceAsyncStub, opened: _Opened
+    ) -> grpc.aio.AioRpcError | None:
+        """Follows to its end; returns the leader's refusal of our journal, if there is one."""
+        try:
+            await self._stream(stub, opened)
+        except grpc.aio.AioRpcError as error:
+            if from_rpc(error).reason not in _DIVERGED | _TOO_OLD:
+                raise
+            return error.with_traceback(None)
+        return None
 
     async def _stream(self, stub: engine_pb2_grpc.EngineServiceAsyncStub, opened: _Opened) -> None:
         opened.positions.clear()

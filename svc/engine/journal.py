@@ -152,11 +152,10 @@ class Journal:
 
     def version_behind(self, number: int, time_ns: int) -> int:
         """Semantic version of what comes behind batch `number` and time `time_ns`."""
-        return [
-            head.semantic_version
-            for head in self.segments
-            if head.last_batch <= number and head.time_ns <= time_ns
-        ][-1]
+        before = [h for h in self.segments if h.last_batch <= number and h.time_ns <= time_ns]
+        if not before:
+            raise not_retained(f"batch {number} is not retained")
+        return before[-1].semantic_version
 
     @property
     def is_full(self) -> bool:
@@ -168,6 +167,9 @@ class Journal:
 
         Like whatever reads old segments it raises DomainError EVENTS_NOT_RETAINED.
         """
+        first = self.segments[0]
+        if number == first.last_batch:
+            return first.last_digest
         with _refusing():
             place = self._index.batch(number)
         return self._read(place).digest
@@ -280,9 +282,9 @@ class Journal:
 
     def forget(self, number: int) -> None:
         """Deletes the segments before that one, in any thread."""
-        gone = [header.number for header in self.segments if header.number < number]
         self._index.forget(number)
-        for segment in gone:
+        # As the folder has them: also what a removal that failed has left, or behind that a hole.
+        for segment in [segment for segment in self._folder.numbers() if segment < number]:
             self._folder.remove(segment)
             self._folder.sync_names()  # or a later one might be gone while an earlier comes back
 

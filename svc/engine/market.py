@@ -34,8 +34,8 @@ from svc.engine.records import (
     CommandKind,
 )
 from svc.engine.recovery import Recovered, other_version, state_before
-from svc.engine.retention import first_to_keep, released_sequence
-from svc.engine.snapshot import Covered, save
+from svc.engine.retention import first_to_keep, released_sequence, superfluous
+from svc.engine.snapshot import Covered, open_oldest, save
 from svc.engine.status import BookLevels, BookSnapshot, LogEnd, Position, Statistics, Status
 from svc.kit.clock import Clock
 from svc.kit.errors import failed_precondition, invalid, out_of_range
@@ -289,8 +289,11 @@ class Market:
         covered = save(self._folder, head, state_before(self._folder, head))
         with self._pipeline.standing():
             self._covered = covered
-        snapshots, segments = self._folder.snapshots(), self._journal.segments
-        self._journal.forget(first_to_keep(segments, snapshots, self.released_sequence))
+        snapshots = self._folder.snapshots()
+        first = first_to_keep(self._journal.segments, snapshots, self.released_sequence)
+        self._journal.forget(first)
+        for number in superfluous(snapshots, first):
+            self._folder.remove_snapshot(number)
         return covered
 
     def release(self, sequence: int) -> None:
@@ -307,12 +310,14 @@ class Market:
         self.release(released_sequence(segments, position.sequence, before_ns))
 
     def open_snapshot(self) -> BufferedIOBase:
-        """The file of the newest verified snapshot. Raises DomainError NO_SNAPSHOT."""
-        with self._pipeline.standing():
-            segment = self._covered.segment
-        if not segment:
+        """The file of the oldest snapshot of this semantic version, for a journal to begin with.
+
+        Behind it comes all that is retained. Raises DomainError NO_SNAPSHOT.
+        """
+        file = open_oldest(self._folder, self._journal.segments)
+        if file is None:
             raise failed_precondition("NO_SNAPSHOT", f"market {self.market} has no snapshot yet")
-        return self._folder.open_snapshot(segment)
+        return file
 
     def take_snapshot(self) -> Covered:
         """Both in one."""

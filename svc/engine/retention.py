@@ -1,8 +1,8 @@
-"""What of a log may be deleted: whole segments from its beginning that nobody needs any more.
+"""What of a log may be deleted: whole segments from its beginning, and snapshots between others.
 
-Invariant: what stays begins with a segment at or before the oldest of the snapshots that are kept,
-so that a start finds its way though the newest of them are damaged; and it holds every event
-behind what was released.
+Invariant: what stays begins with the log's first segment or with one that a snapshot goes on to,
+so a standby can begin where its leader's log does; two newer snapshots stand behind that one, so a
+start finds its way though they are damaged; and every event behind what was released is there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from svc.engine.frames import SegmentHeader
-from svc.engine.snapshot import KEPT_SNAPSHOTS
+
+NEWEST_KEPT = 3
+"""Snapshots that are kept because they are the newest."""
+SPREAD_KEPT = 8
+"""Older ones that are kept at most, so that the log may be shortened to one of them."""
 
 
 def released_sequence(segments: Sequence[SegmentHeader], applied: int, before_ns: int) -> int:
@@ -23,11 +27,21 @@ def first_to_keep(
     segments: Sequence[SegmentHeader], snapshots: Sequence[int], released: int
 ) -> int:
     """Number of the first segment that stays. `segments` are the log's, `snapshots` their own."""
-    first = segments[0].number
-    if len(snapshots) < KEPT_SNAPSHOTS:
-        return first
-    return max(
-        head.number
-        for head in segments
-        if head.number == first or (head.number <= snapshots[0] and head.sequence <= released)
-    )
+    old = {head.number for head in segments if head.sequence <= released}
+    may_begin = [number for number in snapshots[: 1 - NEWEST_KEPT] if number in old]
+    return max(may_begin, default=segments[0].number)
+
+
+def superfluous(snapshots: Sequence[int], first: int) -> Sequence[int]:
+    """Snapshots that go when the log begins with segment `first`.
+
+    Those of what was before, and of the others that are not among the newest those whose neighbours
+    stand closest, but for the oldest.
+    """
+    gone = [number for number in snapshots if number < first]
+    kept = list(snapshots[len(gone) :])
+    while len(kept) > NEWEST_KEPT + SPREAD_KEPT:
+        between = range(1, len(kept) - NEWEST_KEPT)
+        closest = min(between, key=lambda at: kept[at + 1] - kept[at - 1])
+        gone.append(kept.pop(closest))
+    return gone

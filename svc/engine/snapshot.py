@@ -12,6 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 
@@ -20,15 +21,13 @@ from svc.engine.crc32c import crc32c
 from svc.engine.folder import Folder
 from svc.engine.frames import HEADER_BYTES, SegmentHeader
 from svc.engine.journal_reader import JournalError
-from svc.engine.records import FORMAT_VERSION, RECORD_BYTES
+from svc.engine.records import FORMAT_VERSION, RECORD_BYTES, SEMANTIC_VERSION
 
 _MAGIC = b"QMESHSNP"
 _HEADER = struct.Struct("<8sII16sIIQQQQQQq16sQ4x")
 _NUMBER = 7
 """Place of the segment's number among the fields."""
 _CRC = struct.Struct("<I")
-KEPT_SNAPSHOTS = 3
-"""So many are kept: a start goes back to an older one where the newest is damaged."""
 _OLDEST_FORMAT = 2
 _PART_BYTES = 2 << 20
 
@@ -68,19 +67,18 @@ class Snapshot:
 def save(folder: Folder, head: SegmentHeader, engine: Engine) -> Covered:
     """Writes the state before the segment of `head`, reads it again and proves that it is the same.
 
-    Of older snapshots a few are kept. Raises OSError when the disk does not take it, JournalError
-    when it gives back something else.
+    Raises OSError when the disk does not take it, JournalError when it gives back something else.
     """
     records = engine.state_records()
     state_hash = chain(0, records)
     header = _pack(head, records, state_hash)
     folder.save_snapshot(head.number, [header, records])
     del records
-    found = load(folder, head.number)
-    if (found.head, found.state_hash) != (replace(head, previous_bytes=0), state_hash):
-        raise _refused("SNAPSHOT_CORRUPT", "another state than was written", folder, head.number)
-    for number in folder.snapshots()[:-KEPT_SNAPSHOTS]:
-        folder.remove_snapshot(number)
+    with _kept_if_whole(folder, head.number):
+        found = load(folder, head.number)
+        if (found.head, found.state_hash) != (replace(head, previous_bytes=0), state_hash):
+            why = "another state than was written"
+            raise _refused("SNAPSHOT_CORRUPT", why, folder, head.number)
     return found.covered
 
 
@@ -94,7 +92,19 @@ def receive(folder: Folder, parts: Sequence[bytes]) -> None:
         raise JournalError("SNAPSHOT_CORRUPT", f"{len(start)} bytes came first, no whole header")
     number: int = _HEADER.unpack_from(start)[_NUMBER]
     folder.save_snapshot(number, parts)
-    folder.save_segment(number, [load(folder, number).head.pack()])
+    with _kept_if_whole(folder, number):
+        head = load(folder, number).head
+    folder.save_segment(number, [head.pack()])
+
+
+@contextmanager
+def _kept_if_whole(folder: Folder, number: int) -> Iterator[None]:
+    # One that cannot be read must not count among those that are kept: segments go behind them.
+    try:
+        yield
+    except (JournalError, OSError):
+        folder.remove_snapshot(number)
+        raise
 
 
 def load(folder: Folder, number: int) -> Snapshot:
@@ -178,6 +188,16 @@ def newest(
             continue
         _check_place(folder, snapshot.head, heads)
         return snapshot
+    return None
+
+
+def open_oldest(folder: Folder, heads: Sequence[SegmentHeader]) -> BufferedIOBase | None:
+    """The file of the oldest snapshot of this semantic version that one of `heads` stands for."""
+    versions = {head.number: head.semantic_version for head in heads}
+    for number in folder.snapshots():
+        if versions.get(number) == SEMANTIC_VERSION:
+            with suppress(FileNotFoundError):  # it went just now
+                return folder.open_snapshot(number)
     return None
 
 

@@ -142,8 +142,9 @@ class MarketWriter:
         await self._run(self._market.release_applied, applied, before_ns)
 
     async def open_snapshot(self) -> BufferedIOBase:
-        """See Market.open_snapshot."""
-        return await self._run(self._market.open_snapshot)
+        """See Market.open_snapshot. Waits for no standby: one may need it to become one."""
+        self._must_lead()
+        return await self._blocking(self._market.open_snapshot)
 
     async def stored_after(self, sequence: int) -> list[engine_pb2.StreamEventsResponse]:
         """The next batches behind `sequence` from the journal, at most a page of them."""

@@ -353,7 +353,7 @@ async def test_a_standby_begins_with_a_snapshot_where_the_log_reaches_no_further
         await forgetful(primary, start.folder())
         standby = await start("b", "second")
         await primary.has_in_sync("b")
-        assert start.folder("second").numbers()[0] == start.folder().snapshots()[-1]
+        assert start.folder("second").numbers()[0] == start.folder().numbers()[0]
         submitting = asyncio.create_task(primary.submit(range(101, ORDERS + 1)))
         await acknowledged(primary, 150)
         primary.process.kill()
@@ -391,7 +391,24 @@ async def test_a_standby_that_was_away_for_too_long_sets_its_journal_aside_and_b
         assert_same_log(start.folder(), mine)
 
 
-async def test_a_snapshot_that_was_to_begin_a_journal_begins_it_after_a_kill(
+async def test_a_leader_that_says_nothing_without_a_standby_gives_one_its_snapshot(
+    start: Engines,
+) -> None:
+    async with asyncio.timeout(90):
+        primary = await start("a", MESH_RETENTION_HOURS="0")
+        await primary.led()
+        await primary.submit(range(1, 101))
+        await forgetful(primary, start.folder())
+        await stopped(primary)
+        again = await start("a", MESH_STANDBYS_REQUIRED="1")
+        await again.said("market_led")
+        standby = await start("b", "second")
+        await again.submit(range(100, 151))
+        again.process.kill()
+        assert (await standby.led()).last_number == 150
+
+
+async def test_a_snapshot_that_was_to_begin_a_journal_and_did_not_is_out_of_the_way(
     start: Engines,
 ) -> None:
     async with asyncio.timeout(90):

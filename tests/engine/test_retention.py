@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import Buffer
 
 from svc.engine.folder import Folder
 from svc.engine.frames import SegmentHeader
 from svc.engine.journal_reader import JournalError
 from svc.engine.market import Market
 from svc.engine.recovery import recover
-from svc.engine.retention import first_to_keep, released_sequence
+from svc.engine.retention import first_to_keep, released_sequence, superfluous
 from svc.engine.snapshot import receive
 from svc.engine.status import Position
 from svc.kit.clock import FakeClock
@@ -257,18 +260,40 @@ def test_what_is_young_or_not_applied_is_not_released(
     [
         ((6, 7, 8), 1_000, 6),
         ((7, 8, 9), 1_000, 7),
-        ((7, 8, 9), 299, 6),
-        ((7, 8, 9), 199, 5),
+        ((6, 7, 8, 9), 1_000, 7),
+        ((6, 7, 8, 9), 299, 6),
+        ((7, 8, 9), 299, 5),
+        ((6, 7, 8, 9), 199, 5),
         ((7, 8, 9), 0, 5),
         ((8, 9), 1_000, 5),
+        ((9,), 1_000, 5),
         ((), 1_000, 5),
     ],
 )
-def test_what_stays_begins_at_the_oldest_snapshot_or_before_what_is_not_released(
+def test_what_stays_begins_with_a_snapshot_that_two_stand_behind_and_is_not_released(
     snapshots: tuple[int, ...], released: int, expected: int
 ) -> None:
     segments = heads((100, 1), (200, 2), (300, 3), (400, 4), (500, 5))
     assert first_to_keep(segments, snapshots, released) == expected
+
+
+def test_snapshots_are_kept_at_both_ends_and_spread_between() -> None:
+    kept: list[int] = []
+    for number in range(2, 500):
+        kept.append(number)
+        gone = superfluous(kept, 1)
+        kept = [each for each in kept if each not in gone]
+    assert len(kept) == 11
+    assert kept[0] == 2
+    assert kept[-3:] == [497, 498, 499]
+    gaps = [after - before for before, after in pairwise(kept[:-2])]
+    assert max(gaps) <= 4 * min(gap for gap in gaps if gap > 1)
+    assert superfluous(kept, kept[4]) == kept[:4]
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_few_snapshots_all_stay(count: int) -> None:
+    assert not superfluous(range(5, 5 + count), 1)
 
 
 def parts_of(market: Market) -> list[bytes]:
@@ -277,14 +302,16 @@ def parts_of(market: Market) -> list[bytes]:
 
 
 def test_a_journal_begins_with_the_snapshot_of_a_log_whose_start_is_gone(tmp_path: Path) -> None:
-    leader = kept_alone(folder_in(tmp_path, "leader"))
+    at = folder_in(tmp_path, "leader")
+    leader = kept_alone(at)
     folder = folder_in(tmp_path, "follower")
     empty = a_market(folder_in(tmp_path, "empty"))
     with pytest.raises(DomainError, match="EVENTS_NOT_RETAINED"):
         leader.place_behind(empty.log_end())
     receive(folder, parts_of(leader))
     follower = a_market(folder, epoch=1)
-    assert follower.log_end() == leader.log_end()
+    since = follower.log_end().position.sequence
+    assert since == recover(at, print).headers[0].sequence
     later = [
         replace(batch, number=batch.number + leader.status().last_batch)
         for batch in flow_batches(2, 20)
@@ -293,7 +320,6 @@ def test_a_journal_begins_with_the_snapshot_of_a_log_whose_start_is_gone(tmp_pat
     frames, _ = leader.commands_from(leader.place_behind(follower.log_end()), 1 << 30)
     follower.finish(follower.follow(frames))
     assert follower.state_hash() == leader.state_hash()
-    since = follower.status().covered.sequence
     assert list(follower.events_after(since)) == list(leader.events_after(since))
     follower.close()
     assert a_market(folder, epoch=2).state_hash() == leader.state_hash()
@@ -323,7 +349,7 @@ def test_a_follower_that_ends_where_the_log_begins_goes_on(tmp_path: Path) -> No
         assert error.value.reason == reason
 
 
-@pytest.mark.parametrize("cut", [0, 100, 128, 5_000])
+@pytest.mark.parametrize("cut", [0, 100, 128, 3_000])
 def test_a_snapshot_that_came_in_part_begins_no_journal(tmp_path: Path, cut: int) -> None:
     leader = kept_alone(folder_in(tmp_path, "leader"))
     whole = b"".join(parts_of(leader))
@@ -347,3 +373,70 @@ def test_a_released_log_without_its_snapshots_is_refused(tmp_path: Path) -> None
     shutil.copytree(folder.path, bare, ignore=shutil.ignore_patterns("*.snapshot"))
     with pytest.raises(JournalError, match="JOURNAL_CORRUPT"):
         recover(Folder(bare), print)
+
+
+class FailingFolder(Folder):
+    """Once, a segment cannot be removed; snapshots go bad on the disk while it is told so."""
+
+    fails = False
+    rots = False
+
+    def remove(self, number: int) -> None:
+        if self.fails:
+            self.fails = False
+            raise OSError(errno.EIO, "removing failed")
+        super().remove(number)
+
+    def save_snapshot(self, number: int, parts: Sequence[Buffer]) -> None:
+        super().save_snapshot(number, parts)
+        if self.rots:
+            damage(self, number)
+
+
+def test_a_segment_that_could_not_be_removed_goes_with_the_next(tmp_path: Path) -> None:
+    folder = FailingFolder(folder_in(tmp_path, "a").path)
+    market = run(folder, FakeClock(START_NS))
+    expected = market.state_hash()
+    market.release(expected[0].sequence)
+    folder.fails = True
+    with pytest.raises(OSError, match="removing failed"):
+        market.take_snapshot()
+    assert folder.numbers()[0] == 1
+    market.take_snapshot()
+    assert folder.numbers()[0] == folder.snapshots()[0] > 1
+    assert a_market(Folder(folder.path), epoch=2).state_hash() == expected
+
+
+def test_a_snapshot_that_could_not_be_verified_does_not_count(tmp_path: Path) -> None:
+    folder = FailingFolder(folder_in(tmp_path, "a").path)
+    market = run(folder, FakeClock(START_NS))
+    before = folder.snapshots()
+    folder.rots = True
+    for _ in range(3):
+        with pytest.raises(JournalError, match="SNAPSHOT_CORRUPT"):
+            market.take_snapshot()
+    assert folder.snapshots() == before
+    with pytest.raises(JournalError, match="SNAPSHOT_CORRUPT"):
+        receive(FailingFolder(folder_in(tmp_path, "b").path), [b"".join(parts_of(market))[:-1]])
+    assert not list((tmp_path / "b").glob("*.snapshot"))
+
+
+def test_what_is_left_when_a_journal_is_set_aside_in_part_can_be_read_or_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_in(tmp_path, "a")
+    kept_alone(folder).close()
+    renamed = Folder._rename  # noqa: SLF001
+    left: list[tuple[list[int], list[int]]] = []
+
+    def rename(at: Folder, name: str, to: str) -> None:
+        renamed(at, name, to)
+        left.append((at.numbers(), at.snapshots()))
+        if at.numbers():
+            recover(at, print)
+
+    monkeypatch.setattr(Folder, "_rename", rename)
+    for number in reversed(folder.numbers()):
+        folder.set_aside(number)
+    assert ([], folder.snapshots()) in left
+    assert left[-1] == ([], [])

@@ -189,8 +189,8 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FetchSnapshot(self, request, context):
-        """The newest verified snapshot, with which a journal may begin that has nothing of what was
-        before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
+        """The oldest snapshot of this semantic version that is retained, with which a journal may begin
+        that has nothing of what was before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -80,8 +80,8 @@ class EngineServiceStub:
     snapshot that FetchSnapshot gives.
     """
     FetchSnapshot: _grpc.UnaryStreamMultiCallable[_engine_pb2.FetchSnapshotRequest, _engine_pb2.FetchSnapshotResponse]
-    """The newest verified snapshot, with which a journal may begin that has nothing of what was
-    before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
+    """The oldest snapshot of this semantic version that is retained, with which a journal may begin
+    that has nothing of what was before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
     """Where the market's log stands."""
@@ -136,8 +136,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     snapshot that FetchSnapshot gives.
     """
     FetchSnapshot: _aio.UnaryStreamMultiCallable[_engine_pb2.FetchSnapshotRequest, _engine_pb2.FetchSnapshotResponse]  # type: ignore[assignment]
-    """The newest verified snapshot, with which a journal may begin that has nothing of what was
-    before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
+    """The oldest snapshot of this semantic version that is retained, with which a journal may begin
+    that has nothing of what was before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Where the market's log stands."""
@@ -255,8 +255,8 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.FetchSnapshotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_engine_pb2.FetchSnapshotResponse], _abc.AsyncIterator[_engine_pb2.FetchSnapshotResponse]]:
-        """The newest verified snapshot, with which a journal may begin that has nothing of what was
-        before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
+        """The oldest snapshot of this semantic version that is retained, with which a journal may begin
+        that has nothing of what was before. FAILED_PRECONDITION with NO_SNAPSHOT when there is none.
         """
 
     @_abc_1.abstractmethod
