@@ -130,7 +130,7 @@ cdef inline bint is_admitted(uint32_t state, const Command *c) noexcept nogil:
         return c.flags & FLAG_POST_ONLY
     if state == AUCTION:
         return is_collected(c)
-    return state == LIMIT_ONLY and c.order_type == LIMIT
+    return state == LIMIT_ONLY and c.price != 0 and c.order_type == LIMIT
 
 
 cdef inline bint is_plain(const Command *c) noexcept nogil:

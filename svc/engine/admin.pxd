@@ -8,7 +8,7 @@ from libc.stdlib cimport qsort
 
 from svc.engine.acceptance cimport MAX_TICKS, find_book
 from svc.engine.auction cimport indicate, uncross
-from svc.engine.emit cimport close_command, emit_instrument, emit_order_rejected, emit_state
+from svc.engine.emit cimport close_command, emit_command_rejected, emit_instrument, emit_state
 from svc.engine.groups cimport put_group
 from svc.engine.matching cimport put_state
 from svc.engine.pages cimport slab_free, slab_grow
@@ -66,7 +66,12 @@ cdef inline void cancel_matching(
 
 
 cdef inline void mass_cancel(State *s, const Command *c) noexcept nogil:
-    cancel_matching(s, MASS_CANCELED, c.account_id, c.instrument_id, c.side)
+    if c.account_id < 0 or c.side > SELL:
+        emit_command_rejected(s, INVALID_COMMAND, c)
+    elif c.instrument_id != 0 and find_book(s, c.instrument_id) == NULL:
+        emit_command_rejected(s, UNKNOWN_INSTRUMENT, c)
+    else:
+        cancel_matching(s, MASS_CANCELED, c.account_id, c.instrument_id, c.side)
 
 
 cdef inline bint is_definition_valid(const InstrumentCommand *c) noexcept nogil:
@@ -100,10 +105,24 @@ cdef inline Book *add_book(State *s, uint32_t instrument_id, uint32_t state) noe
     return book
 
 
+cdef inline uint32_t definition_refusal(
+    const Book *book, const InstrumentCommand *c
+) noexcept nogil:
+    # Why an instrument may not be defined like this; `book` is NULL when it is not known yet.
+    if not is_definition_valid(c):
+        return INVALID_COMMAND
+    if book == NULL or c.version <= book.version:
+        return 0
+    if book.state == DELISTED:
+        return DELISTED_INSTRUMENT
+    return INVALID_COMMAND if c.perpetual != book.perpetual else 0
+
+
 cdef inline void set_instrument(State *s, const InstrumentCommand *c) noexcept nogil:
     cdef Book *book = find_book(s, c.instrument_id)
-    if not is_definition_valid(c):
-        emit_instrument(s, INVALID_COMMAND, c.instrument_id, c.version, book)
+    cdef uint32_t reason = definition_refusal(book, c)
+    if reason != 0:
+        emit_instrument(s, reason, c.instrument_id, c.version, book)
         return
     if book == NULL:
         book = add_book(s, c.instrument_id, c.state if c.state != 0 else HALTED)
@@ -147,7 +166,7 @@ cdef inline void set_state(State *s, const Command *c) noexcept nogil:
 cdef inline void set_group(State *s, const Command *c) noexcept nogil:
     # Counts from the next command on, also for orders that rest.
     if c.account_id <= 0 or c.stp_group < 0:
-        emit_order_rejected(s, INVALID_COMMAND, c)
+        emit_command_rejected(s, INVALID_COMMAND, c)
     else:
         put_group(s, c.account_id, c.stp_group)
 
@@ -156,7 +175,7 @@ cdef inline void begin_version(State *s, const Command *c, bint is_alone) noexce
     # In the state alone: what follows stands in a segment of that version, and is not for this
     # engine. A command behind it in its batch would be.
     if not is_alone or c.version < <int64_t>s.semantic_version:
-        emit_order_rejected(s, INVALID_COMMAND, c)
+        emit_command_rejected(s, INVALID_COMMAND, c)
     else:
         s.semantic_version = c.version
 

@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from svc.engine.acceptance cimport find_book
+from svc.engine.collected cimport Walk, is_crossed, is_limit, step, walk_of
 from svc.engine.emit cimport emit_indicative, emit_trade
-from svc.engine.levels cimport Cursor, first_level, next_level
 from svc.engine.matching cimport (
     MAX_LEVEL_LOTS,
     note_positions,
@@ -17,7 +17,8 @@ from svc.engine.matching cimport (
     reduce_resting,
     wide_t,
 )
-from svc.engine.positions cimport add_position, allowed_lots
+from svc.engine.orders cimport hash_of
+from svc.engine.positions cimport position_at
 from svc.engine.queue cimport (
     end_resting,
     flags_of,
@@ -38,31 +39,22 @@ from svc.engine.records cimport (
 )
 from svc.engine.state cimport (
     ANY_PRICE,
-    ASKS,
-    BIDS,
     MARKET_BUYS,
     MARKET_SELLS,
     Book,
     Extension,
     Level,
     Order,
+    Position,
     State,
     likely,
     slab_free,
     slab_grow,
 )
 
-# The collected orders of one side, level by level from the best price on, the market orders of a
-# price before its limit orders. `price` is the level's; `lots` are what is left to count of it.
-cdef struct Walk:
-    Cursor limit_cursor
-    Cursor market_cursor
-    uint32_t limit_level
-    uint32_t market_level
-    uint32_t level
-    int64_t sign
-    int64_t price
-    int64_t lots
+cdef enum:
+    ACCOUNT_WORDS = 64
+    ACCOUNT_BITS = 12
 
 # The candidates of least surplus so far.
 cdef struct Choice:
@@ -83,47 +75,148 @@ cdef struct Range:
     wide_t demand
     wide_t supply
 
+# Lots of an order that an uncross leaves out.
+cdef struct Excess:
+    int64_t lots
+    uint32_t order
+
+# The accounts that have reduce-only orders, by hash: others may be among them.
+cdef struct Accounts:
+    uint64_t bits[ACCOUNT_WORDS]
+    bint are_any
+
 cdef struct Indication:
     int64_t price
     int64_t lots
     int64_t surplus
 
 
-cdef inline void take_better_level(const State *s, Walk *walk) noexcept nogil:
-    cdef const Level *market = &s.levels[walk.market_level]
-    cdef const Level *limit = &s.levels[walk.limit_level]
-    walk.level = walk.limit_level
-    if walk.market_level != 0 and (walk.limit_level == 0 or market.key >= limit.key):
-        walk.level = walk.market_level
-    walk.price = walk.sign * s.levels[walk.level].key
-    walk.lots = s.levels[walk.level].total
+cdef inline void skip_empty(const State *s, Walk *walk) noexcept nogil:
+    # What is left out whole stands in nobody's way.
+    while walk.level != 0 and walk.lots == 0:
+        step(s, walk)
 
 
-cdef inline Walk walk_of(const State *s, const Book *book, uint32_t side) noexcept nogil:
-    cdef Walk walk
-    cdef uint32_t limits = BIDS if side == BUY else ASKS
-    cdef uint32_t markets = MARKET_BUYS if side == BUY else MARKET_SELLS
-    walk.limit_level = first_level(s, &book.sides[limits], &walk.limit_cursor)
-    walk.market_level = first_level(s, &book.sides[markets], &walk.market_cursor)
-    walk.sign = 1 if side == BUY else -1
-    take_better_level(s, &walk)
-    return walk
+cdef inline void advance(const State *s, Walk *walk) noexcept nogil:
+    step(s, walk)
+    skip_empty(s, walk)
 
 
-cdef inline void step(const State *s, Walk *walk) noexcept nogil:
-    if walk.level == walk.market_level:
-        walk.market_level = next_level(s, &walk.market_cursor)
-    else:
-        walk.limit_level = next_level(s, &walk.limit_cursor)
-    take_better_level(s, walk)
+cdef inline void note_account(Accounts *accounts, int64_t account_id) noexcept nogil:
+    cdef uint64_t at = hash_of(account_id) >> (64 - ACCOUNT_BITS)
+    if not accounts.are_any:
+        memset(accounts.bits, 0, sizeof(accounts.bits))
+        accounts.are_any = True
+    accounts.bits[at >> 6] |= <uint64_t>1 << (at & 63)
 
 
-cdef inline bint is_limit(const Walk *walk) noexcept nogil:
-    return walk.level == walk.limit_level
+cdef inline bint is_noted(const Accounts *accounts, int64_t account_id) noexcept nogil:
+    cdef uint64_t at = hash_of(account_id) >> (64 - ACCOUNT_BITS)
+    return accounts.bits[at >> 6] >> (at & 63) & 1
 
 
-cdef inline bint is_crossed(const Walk *buys, const Walk *sells) noexcept nogil:
-    return buys.level != 0 and sells.level != 0 and buys.price >= sells.price
+cdef inline void note_accounts(
+    State *s, Book *book, uint32_t side, Walk walk, int64_t limit, Accounts *accounts
+) noexcept nogil:
+    # Of the reduce-only orders of a side that reach a price. Where there are none, it is known
+    # until one comes.
+    cdef int64_t *best = &book.reduce_only_keys[side - BUY]
+    cdef bint is_found = False
+    cdef uint32_t index
+    if best[0] < walk.sign * limit:
+        return
+    while walk.level != 0 and walk.sign * walk.price >= walk.sign * limit:
+        index = s.levels[walk.level].head
+        while index != 0:
+            if flags_of(&s.orders[index]) & FLAG_REDUCE_ONLY:
+                is_found = True
+                note_account(accounts, s.orders[index].account_id)
+            index = s.orders[index].next
+        step(s, &walk)
+    if not is_found:
+        best[0] = walk.sign * limit - 1
+
+
+cdef inline int64_t excess_of(State *s, const Book *book, const Order *order) noexcept nogil:
+    # How many lots of a collected order an uncross leaves out, while it is walked by rank: a
+    # reduce-only order has what its account's position leaves behind the account's orders that
+    # trade before it. Orders on the other side only add to that.
+    cdef Position *position = position_at(s, order.account_id, book.instrument_id)
+    cdef int64_t held = -position.lots if side_of(order) == BUY else position.lots
+    cdef int64_t lots = max(<int64_t>0, min(order.remaining, held - position.promised))
+    if held > 0:
+        position.promised += lots
+    return order.remaining - lots if flags_of(order) & FLAG_REDUCE_ONLY else 0
+
+
+cdef inline uint32_t leave_out_to(
+    State *s, const Book *book, Walk walk, int64_t limit, const Accounts *accounts, Excess *found
+) noexcept nogil:
+    # Of the orders of a side that reach a price. Returns how many; `found` is NULL or has room.
+    cdef uint32_t count = 0
+    cdef uint32_t index
+    cdef int64_t lots
+    while walk.level != 0 and walk.sign * walk.price >= walk.sign * limit:
+        index = s.levels[walk.level].head
+        while index != 0:
+            lots = 0
+            if is_noted(accounts, s.orders[index].account_id):
+                lots = excess_of(s, book, &s.orders[index])
+            if lots != 0:
+                s.levels[walk.level].total -= lots
+                if found != NULL:
+                    found[count].order = index
+                    found[count].lots = lots
+                count += 1
+            index = s.orders[index].next
+        step(s, &walk)
+    return count
+
+
+cdef inline uint32_t leave_out_excess(
+    State *s, Book *book, Accounts *accounts, Excess *found
+) noexcept nogil:
+    # Until it is taken back, levels count what could trade in the uncross. Nothing is to be taken
+    # back where no account is noted.
+    cdef Walk buys = walk_of(s, book, BUY)
+    cdef Walk sells = walk_of(s, book, SELL)
+    cdef uint32_t count
+    accounts.are_any = False
+    if not book.perpetual or not is_crossed(&buys, &sells):
+        return 0
+    note_accounts(s, book, BUY, buys, sells.price, accounts)
+    note_accounts(s, book, SELL, sells, buys.price, accounts)
+    if not accounts.are_any:
+        return 0
+    count = leave_out_to(s, book, buys, sells.price, accounts, found)
+    if found != NULL:
+        found += count
+    return count + leave_out_to(s, book, sells, buys.price, accounts, found)
+
+
+cdef inline void take_back_to(
+    State *s, const Book *book, Walk walk, int64_t limit, const Accounts *accounts
+) noexcept nogil:
+    cdef uint32_t index
+    while walk.level != 0 and walk.sign * walk.price >= walk.sign * limit:
+        s.levels[walk.level].total = 0
+        index = s.levels[walk.level].head
+        while index != 0:
+            s.levels[walk.level].total += s.orders[index].remaining
+            if is_noted(accounts, s.orders[index].account_id):
+                position_at(s, s.orders[index].account_id, book.instrument_id).promised = 0
+            index = s.orders[index].next
+        step(s, &walk)
+
+
+cdef inline void take_back_excess(
+    State *s, const Book *book, const Accounts *accounts
+) noexcept nogil:
+    cdef Walk buys = walk_of(s, book, BUY)
+    cdef Walk sells = walk_of(s, book, SELL)
+    if accounts.are_any:
+        take_back_to(s, book, buys, sells.price, accounts)
+        take_back_to(s, book, sells, buys.price, accounts)
 
 
 cdef inline void consider(Choice *choice, int64_t price, wide_t surplus) noexcept nogil:
@@ -183,19 +276,19 @@ cdef inline Range fill_walks(const State *s, Walk *buys, Walk *sells) noexcept n
         buys.lots -= lots
         sells.lots -= lots
         if buys.lots == 0:
-            step(s, buys)
+            advance(s, buys)
         if sells.lots == 0:
-            step(s, sells)
+            advance(s, sells)
     found.demand = found.volume
     found.supply = found.volume
     while found.volume != 0 and buys.level != 0 and buys.price >= found.high:
         found.demand += buys.lots
         note_high(&found, buys)
-        step(s, buys)
+        advance(s, buys)
     while found.volume != 0 and sells.level != 0 and sells.price <= found.low:
         found.supply += sells.lots
         note_low(&found, sells)
-        step(s, sells)
+        advance(s, sells)
     return found
 
 
@@ -217,7 +310,7 @@ cdef inline int64_t best_price(
         surplus += buys.lots
         if is_limit(&buys):
             consider(&choice, buys.price, surplus)
-        step(s, &buys)
+        advance(s, &buys)
     if found.low_is_limit:
         consider(&choice, found.low, surplus)
     surplus = found.demand - found.supply
@@ -225,21 +318,25 @@ cdef inline int64_t best_price(
         surplus -= sells.lots
         if is_limit(&sells):
             consider(&choice, sells.price, surplus)
-        step(s, &sells)
+        advance(s, &sells)
     if found.high_is_limit:
         consider(&choice, found.high, surplus)
     return chosen_price(book, &choice, found.low, found.high)
 
 
-cdef inline Indication indication(const State *s, const Book *book) noexcept nogil:
+cdef inline Indication indication_of(
+    const State *s, const Book *book, Walk buys, Walk sells
+) noexcept nogil:
     # Largest volume, smallest surplus, market pressure, nearest to the reference price; only limits
     # of limit orders come into question, as on Xetra.
-    cdef Walk buys = walk_of(s, book, BUY)
-    cdef Walk sells = walk_of(s, book, SELL)
-    cdef Range found = fill_walks(s, &buys, &sells)
-    cdef wide_t surplus = found.demand - found.supply
+    cdef Range found
+    cdef wide_t surplus
     cdef Indication now
     memset(&now, 0, sizeof(Indication))
+    skip_empty(s, &buys)
+    skip_empty(s, &sells)
+    found = fill_walks(s, &buys, &sells)
+    surplus = found.demand - found.supply
     if found.volume == 0:
         return now
     now.price = best_price(s, book, &found, buys, sells)
@@ -247,12 +344,22 @@ cdef inline Indication indication(const State *s, const Book *book) noexcept nog
         return now
     while buys.level != 0 and buys.price >= now.price:
         surplus += buys.lots
-        step(s, &buys)
+        advance(s, &buys)
     while sells.level != 0 and sells.price <= now.price:
         surplus -= sells.lots
-        step(s, &sells)
+        advance(s, &sells)
     now.lots = bounded(found.volume)
     now.surplus = bounded(surplus)
+    return now
+
+
+cdef inline Indication indication(State *s, Book *book) noexcept nogil:
+    # What the uncross would print now.
+    cdef Accounts accounts
+    cdef Indication now
+    leave_out_excess(s, book, &accounts, NULL)
+    now = indication_of(s, book, walk_of(s, book, BUY), walk_of(s, book, SELL))
+    take_back_excess(s, book, &accounts)
     return now
 
 
@@ -318,67 +425,27 @@ cdef inline void trade_collected(
         retire_order(s, seller)
 
 
-cdef inline uint32_t note_reduce_only(
-    const State *s, Walk walk, int64_t limit, uint32_t *orders
-) noexcept nogil:
-    # The reduce-only orders that reach a price, by rank. Returns how many; `orders` has room.
-    cdef uint32_t count = 0
-    cdef uint32_t index
-    while walk.level != 0 and walk.sign * walk.price >= walk.sign * limit:
-        index = s.levels[walk.level].head
-        while index != 0:
-            if flags_of(&s.orders[index]) & FLAG_REDUCE_ONLY:
-                orders[count] = index
-                count += 1
-            index = s.orders[index].next
-        step(s, &walk)
-    return count
-
-
-cdef inline void trim_orders(
-    State *s, const Book *book, uint32_t *orders, uint32_t count
-) noexcept nogil:
-    # An account's are no more than its position together: while they are looked at, what earlier
-    # ones may trade counts as traded.
-    cdef int64_t allowed
-    cdef uint32_t i
+cdef inline void trim_reduce_only(State *s, Book *book) noexcept nogil:
+    # By rank, buys first: what would be left out goes for good.
+    cdef Accounts accounts
+    cdef uint32_t count = leave_out_excess(s, book, &accounts, NULL)
+    cdef size_t bytes = count * sizeof(Excess)
+    cdef Excess *found
     cdef Order *order
-    for i in range(count):
-        order = &s.orders[orders[i]]
-        allowed = allowed_lots(s, book, side_of(order), order, order.remaining)
-        if allowed == 0:
-            end_resting(s, REDUCE_ONLY, ORDER_CANCELED, orders[i])
-            orders[i] = 0
-            continue
-        if allowed < order.remaining:
-            reduce_resting(s, REDUCE_ONLY, orders[i], order.remaining - allowed)
-        add_position(
-            s, order.account_id, book.instrument_id, allowed if side_of(order) == BUY else -allowed
-        )
-    for i in range(count):
-        if orders[i] != 0:
-            order = &s.orders[orders[i]]
-            allowed = order.remaining
-            add_position(
-                s, order.account_id, book.instrument_id,
-                -allowed if side_of(order) == BUY else allowed,
-            )
-
-
-cdef inline void trim_reduce_only(State *s, const Book *book) noexcept nogil:
-    # Those that could trade in the uncross.
-    cdef Walk buys = walk_of(s, book, BUY)
-    cdef Walk sells = walk_of(s, book, SELL)
-    cdef size_t bytes = (s.live_orders + 1) * sizeof(uint32_t)
-    cdef uint32_t *orders
-    cdef uint32_t count
-    if not is_crossed(&buys, &sells):
+    cdef uint32_t i
+    take_back_excess(s, book, &accounts)
+    if count == 0:
         return
-    orders = <uint32_t *>slab_grow(NULL, 0, bytes)
-    count = note_reduce_only(s, buys, sells.price, orders)
-    count += note_reduce_only(s, sells, buys.price, orders + count)
-    trim_orders(s, book, orders, count)
-    slab_free(orders, bytes)
+    found = <Excess *>slab_grow(NULL, 0, bytes)
+    leave_out_excess(s, book, &accounts, found)
+    take_back_excess(s, book, &accounts)
+    for i in range(count):
+        order = &s.orders[found[i].order]
+        if found[i].lots == order.remaining:
+            end_resting(s, REDUCE_ONLY, ORDER_CANCELED, found[i].order)
+        else:
+            reduce_resting(s, REDUCE_ONLY, found[i].order, found[i].lots)
+    slab_free(found, bytes)
 
 
 cdef inline void cancel_collected(
@@ -401,8 +468,7 @@ cdef inline void uncross(State *s, uint32_t book_index) noexcept nogil:
     cdef Book *book = &s.books[book_index]
     cdef Walk buys, sells
     cdef int64_t price
-    if book.perpetual:
-        trim_reduce_only(s, book)
+    trim_reduce_only(s, book)
     price = indication(s, book).price
     while price != 0:
         buys = walk_of(s, book, BUY)

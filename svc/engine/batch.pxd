@@ -19,7 +19,7 @@ from svc.engine.commands cimport (
     reduce_order,
     replace_order,
 )
-from svc.engine.emit cimport close_command, emit_order_rejected
+from svc.engine.emit cimport close_command, emit_command_rejected
 from svc.engine.lookahead cimport COMMAND_STAGE, SMALL_BOOKS, look_ahead, take_guess
 from svc.engine.records cimport *
 from svc.engine.state cimport ABREAST, State
@@ -49,7 +49,7 @@ cdef inline void dispatch(State *s, const Command *c, uint64_t count) noexcept n
     elif c.kind == VERSION:
         begin_version(s, c, count == 1)
     elif c.kind != ADVANCE_TIME:
-        emit_order_rejected(s, INVALID_COMMAND, c)
+        emit_command_rejected(s, INVALID_COMMAND, c)
 
 
 cdef inline void apply_batch(State *s, const Command *commands, uint64_t count) noexcept nogil:

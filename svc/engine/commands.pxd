@@ -7,7 +7,7 @@ Invariant: a refused command changes nothing but the sequence.
 
 from libc.stdint cimport int64_t, uint32_t
 
-from svc.engine.acceptance cimport find_book, is_open, is_stop, refusal_of_new
+from svc.engine.acceptance cimport MAX_TICKS, find_book, is_open, is_stop, refusal_of_new
 from svc.engine.deadlines cimport add_deadline, remove_deadline
 from svc.engine.emit cimport (
     emit_accepted,
@@ -34,11 +34,14 @@ from svc.engine.queue cimport (
 from svc.engine.records cimport *
 from svc.engine.stops cimport await_trigger, is_through, sleeps, trigger_stops
 from svc.engine.state cimport (
+    ASKS,
     Book,
     Order,
+    Side,
     State,
     Stop,
     expiry_of,
+    price_of,
     stop_of,
     take_extension,
     take_order,
@@ -59,6 +62,14 @@ cdef inline void set_trail(
         stop.trigger = followed(c.side, c.trail_offset, c.trigger, book.last_price)
 
 
+cdef inline int64_t most_lots(State *s, const Command *c) noexcept nogil:
+    # Of a buy by amount alone: what it pays for at the best price, for there it never gets more.
+    cdef Book *book = find_book(s, c.instrument_id)
+    cdef const Side *asks = &book.sides[ASKS]
+    cdef int64_t best = price_of(&s.levels[asks.best]) if asks.best != 0 else MAX_TICKS
+    return max(<int64_t>1, min(book.max_quantity, c.budget // best))
+
+
 cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     # The live order of an accepted command, in no level yet.
     cdef uint32_t index = take_order(s)
@@ -66,9 +77,7 @@ cdef inline uint32_t make_order(State *s, const Command *c) noexcept nogil:
     cdef Stop *stop
     order.id = c.order_id
     order.account_id = c.account_id
-    order.remaining = (
-        c.quantity if c.quantity != 0 else find_book(s, c.instrument_id).max_quantity
-    )
+    order.remaining = c.quantity if c.quantity != 0 else most_lots(s, c)
     order.cumulative = 0
     order.cap = c.cap if c.cap != 0 else c.price
     order.prev = 0
@@ -109,24 +118,39 @@ cdef inline void new_order(State *s, const Command *c) noexcept nogil:
         trigger_stops(s, book_index)
 
 
-cdef inline uint32_t named_order(
-    State *s, uint32_t rejected_kind, const Command *c
-) noexcept nogil:
-    # The live order a command names, of the account that names it; 0 after a reject event.
+cdef inline bint is_elsewhere(const State *s, const Command *c, const Order *order) noexcept nogil:
+    # Whether the command names another instrument than the order's; 0 is any.
+    cdef uint32_t named = c.instrument_id
+    return s.books[s.levels[order.level].book].instrument_id != named and named != 0
+
+
+cdef inline uint32_t owned_order(State *s, const Command *c) noexcept nogil:
+    # The live order a command names, of the account that names it; 0 when it may not have it.
     cdef uint32_t index = find_order(s, c.order_id)
-    if index == 0:
-        emit_request_rejected(s, rejected_kind, UNKNOWN_ORDER, c)
-        return 0
     if c.account_id != 0 and c.account_id != s.orders[index].account_id:
-        emit_request_rejected(s, rejected_kind, NOT_OWNER, c)
         return 0
     return index
 
 
+cdef inline uint32_t named_order(State *s, const Command *c) noexcept nogil:
+    # The same, if it is in the instrument that the command names.
+    cdef uint32_t index = owned_order(s, c)
+    return 0 if index == 0 or is_elsewhere(s, c, &s.orders[index]) else index
+
+
+cdef inline void refuse_named(State *s, uint32_t rejected_kind, const Command *c) noexcept nogil:
+    # Says why a command may not have the order that it names.
+    cdef uint32_t index = find_order(s, c.order_id)
+    cdef bint is_unknown = index == 0 or is_elsewhere(s, c, &s.orders[index])
+    emit_request_rejected(s, rejected_kind, UNKNOWN_ORDER if is_unknown else NOT_OWNER, c)
+
+
 cdef inline void cancel_order(State *s, const Command *c) noexcept nogil:
-    cdef uint32_t index = named_order(s, CANCEL_REJECTED, c)
-    if index != 0:
-        end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, index)
+    cdef uint32_t index = named_order(s, c)
+    if unlikely(index == 0):
+        refuse_named(s, CANCEL_REJECTED, c)
+        return
+    end_resting(s, CANCEL_REQUESTED, ORDER_CANCELED, index)
 
 
 cdef inline uint32_t refusal_of_swap(
@@ -169,8 +193,9 @@ cdef inline void reduce_order(State *s, const Command *c) noexcept nogil:
     if c.quantity <= 0:
         emit_request_rejected(s, CANCEL_REJECTED, INVALID_COMMAND, c)
         return
-    index = named_order(s, CANCEL_REJECTED, c)
-    if index == 0:
+    index = named_order(s, c)
+    if unlikely(index == 0):
+        refuse_named(s, CANCEL_REJECTED, c)
         return
     if c.quantity >= s.orders[index].remaining:
         end_resting(s, REDUCE_REQUESTED, ORDER_CANCELED, index)
@@ -178,31 +203,38 @@ cdef inline void reduce_order(State *s, const Command *c) noexcept nogil:
         reduce_resting(s, REDUCE_REQUESTED, index, c.quantity)
 
 
+cdef inline bint is_out_of_bounds(const Book *book, int64_t price, int64_t before) noexcept nogil:
+    # What stays as it was is not judged anew when the instrument's bounds have become narrower.
+    return unlikely(price < book.min_ticks or price > book.max_ticks) and price != before
+
+
 cdef inline uint32_t reprice_refusal(
-    State *s, Book *book, const Order *order, int64_t price, int64_t cap
+    State *s, Book *book, const Order *order, int64_t price, int64_t before, int64_t cap
 ) noexcept nogil:
-    # Why a resting order may not go to this price.
+    # Why an order that rests at the price `before` may not go to this one.
     if unlikely(is_market(order)):
         return INVALID_COMMAND
     if not is_open(book.state):
         return MARKET_STATE
-    if price < book.min_ticks or price > book.max_ticks:
+    if is_out_of_bounds(book, price, before):
         return PRICE_OUT_OF_RANGE
     if cap != 0 and is_beyond(side_of(order), price, cap):
         return PRICE_COLLAR
     if (book.state == POST_ONLY or flags_of(order) & FLAG_POST_ONLY) and would_take(
         s, book, order, price
     ):
-        return POST_ONLY_WOULD_TAKE
+        # In an auction nobody takes.
+        return POST_ONLY_WOULD_TAKE if book.state != AUCTION else 0
     return 0
 
 
 cdef inline void move_order(State *s, const Command *c) noexcept nogil:
-    cdef uint32_t index = named_order(s, REPLACE_REJECTED, c)
+    cdef uint32_t index = owned_order(s, c)
     cdef uint32_t book_index, reason
     cdef int64_t old_price
     cdef Order *order
-    if index == 0:
+    if unlikely(index == 0 or is_elsewhere(s, c, &s.orders[index])):
+        refuse_named(s, REPLACE_REJECTED, c)
         return
     order = &s.orders[index]
     book_index = s.levels[order.level].book
@@ -210,7 +242,9 @@ cdef inline void move_order(State *s, const Command *c) noexcept nogil:
     if is_waiting(s, order):
         reason = INVALID_COMMAND
     else:
-        reason = reprice_refusal(s, &s.books[book_index], order, c.price, order.cap)
+        reason = reprice_refusal(
+            s, &s.books[book_index], order, c.price, old_price, order.cap
+        )
     if reason != 0:
         emit_request_rejected(s, REPLACE_REJECTED, reason, c)
         return
@@ -228,13 +262,14 @@ cdef inline uint32_t retrigger_refusal(
     State *s, Book *book, const Order *order, const Command *c, int64_t price
 ) noexcept nogil:
     # Why a stop that waits may not be changed.
+    cdef const Stop *stop = stop_of(s, order)
     if not is_open(book.state):
         return MARKET_STATE
-    if price != 0 and (price < book.min_ticks or price > book.max_ticks):
+    if is_out_of_bounds(book, price, stop.price):
         return PRICE_OUT_OF_RANGE
     if c.trigger == 0:
         return 0
-    if c.trigger < book.min_ticks or c.trigger > book.max_ticks:
+    if is_out_of_bounds(book, c.trigger, stop.trigger):
         return PRICE_OUT_OF_RANGE
     return STOP_WOULD_TRIGGER if is_through(book, side_of(order), c.trigger) else 0
 
@@ -254,7 +289,7 @@ cdef inline uint32_t replace_refusal(
         return INVALID_COMMAND
     if c.version <= order.version:
         return STALE_VERSION
-    if total > book.max_quantity:
+    if total > book.max_quantity and total > order.cumulative + order.remaining:
         return QUANTITY_OUT_OF_RANGE
     if c.expire_ns != 0 and c.expire_ns <= s.time_ns:
         return EXPIRED
@@ -262,7 +297,7 @@ cdef inline uint32_t replace_refusal(
         return INVALID_COMMAND
     if waits:
         return retrigger_refusal(s, book, order, c, price)
-    return reprice_refusal(s, book, order, price, cap)
+    return reprice_refusal(s, book, order, price, limit_of(s, order), cap)
 
 
 cdef inline void put_expiry(State *s, uint32_t index, int64_t expire_ns) noexcept nogil:
@@ -321,11 +356,12 @@ cdef inline void amend_waiting(
 
 
 cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
-    cdef uint32_t index = named_order(s, REPLACE_REJECTED, c)
+    cdef uint32_t index = named_order(s, c)
     cdef uint32_t book_index, reason
     cdef int64_t price, old_price, total, trigger
     cdef Order *order
-    if index == 0:
+    if unlikely(index == 0):
+        refuse_named(s, REPLACE_REJECTED, c)
         return
     order = &s.orders[index]
     book_index = s.levels[order.level].book
@@ -339,7 +375,8 @@ cdef inline void replace_order(State *s, const Command *c) noexcept nogil:
         emit_request_rejected(s, REPLACE_REJECTED, reason, c)
         return
     order.version = c.version
-    order.cap = c.cap if c.cap != 0 else price
+    if c.cap != 0 or price != 0:
+        order.cap = c.cap if c.cap != 0 else price
     put_expiry(s, index, c.expire_ns)
     if total <= order.cumulative:
         end_resting(s, BELOW_EXECUTED, ORDER_CANCELED, index)

@@ -7,6 +7,7 @@ and a load that spans several younger stores would stall.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from svc.engine.records cimport (
+    COMMAND_REJECTED,
     FLAG_END_OF_COMMAND,
     INDICATIVE_PRICE,
     INSTRUMENT_CHANGED,
@@ -130,6 +131,16 @@ cdef inline void emit_order_rejected(State *s, uint32_t reason, const Command *c
     )
     emit(
         s, head, c.instrument_id, c.version, c.order_id, c.account_id, c.price, c.quantity, 0, 0
+    )
+
+
+cdef inline void emit_command_rejected(
+    State *s, uint32_t reason, const Command *c
+) noexcept nogil:
+    # Of a command that is on no order: its kind stands where orders have their type.
+    emit(
+        s, COMMAND_REJECTED | <uint64_t>reason << 16 | <uint64_t>c.kind << 24, c.instrument_id,
+        c.version, 0, c.account_id, 0, 0, 0, 0,
     )
 
 

@@ -38,6 +38,7 @@ from svc.engine.records cimport (
     CANCEL_RESTING,
     CANCEL_INCOMING,
     CANCEL_BOTH,
+    DECREMENT_AND_CANCEL,
     FOK,
     FLAG_REDUCE_ONLY,
     FOK_BUDGET,
@@ -144,14 +145,11 @@ cdef inline int64_t band_limit(const Book *book, const Order *order) noexcept no
 cdef inline int64_t entry_limit(
     const State *s, Book *book, const Order *order, int64_t price
 ) noexcept nogil:
-    # The worst price the order may take. The opposite side of a market order is not empty.
-    if is_market(order):
-        return market_limit(s, book, order)
+    # The worst price the order may take: one without a limit, also of FOK_BUDGET, as a market order
+    # where there is anything to take.
     if price != 0:
         return price
-    if order.cap != 0:
-        return order.cap
-    return NO_LIMIT if side_of(order) == BUY else 1
+    return market_limit(s, book, order) if opposite_of(book, order).best != 0 else 0
 
 
 cdef inline int64_t lots_for(
@@ -307,6 +305,24 @@ cdef inline bint prevent_self_trade(
     return False
 
 
+cdef inline uint32_t prevent_within(
+    State *s, Book *book, Order *taker, uint32_t index, int64_t price, int64_t *left
+) noexcept nogil:
+    # The same of an order with an amount: by decrement, own lots come off that as if they were
+    # bought. Anything but NO_REASON: what remains of the taker is canceled for it.
+    cdef int64_t at = price_of(&s.levels[s.orders[index].level])
+    cdef int64_t resting = s.orders[index].remaining
+    if stp_of(taker) != DECREMENT_AND_CANCEL:
+        return SELF_TRADE if prevent_self_trade(s, book, taker, index, price) else 0
+    if left[0] < at:
+        return BUDGET_EXHAUSTED
+    if min(resting, taker.remaining) <= left[0] // at:
+        left[0] -= min(resting, taker.remaining) * at
+        return SELF_TRADE if prevent_self_trade(s, book, taker, index, price) else 0
+    reduce_resting(s, SELF_TRADE_DECREMENT, index, left[0] // at)
+    return SELF_TRADE
+
+
 cdef inline uint32_t sweep(
     State *s, Book *book, Order *taker, int64_t limit_key, int64_t price, int64_t budget
 ) noexcept nogil:
@@ -318,13 +334,11 @@ cdef inline uint32_t sweep(
     cdef int64_t band_key = opposite_key(taker, band_limit(book, taker))
     cdef int64_t left = budget
     cdef int64_t lots
-    cdef uint32_t best, index
+    cdef uint32_t best, index, reason
     while taker.remaining > 0:
         best = side.best
         if best == 0 or s.levels[best].key < limit_key:
             return 0
-        if s.levels[best].key < band_key:
-            return PRICE_BAND
         index = s.levels[best].head
         if may_self_trade or not is_own(s, taker, group, s.orders[index].account_id):
             lots = min(taker.remaining, visible_of(s, &s.orders[index]))
@@ -341,7 +355,13 @@ cdef inline uint32_t sweep(
                 left -= lots * price_of(&s.levels[best])
                 if lots == 0:
                     return BUDGET_EXHAUSTED
+            if s.levels[best].key < band_key:
+                return PRICE_BAND
             trade(s, book, best, taker, index, lots)
+        elif unlikely(budget != 0):
+            reason = prevent_within(s, book, taker, index, price, &left)
+            if reason != 0:
+                return reason
         elif prevent_self_trade(s, book, taker, index, price):
             return SELF_TRADE
     return 0
@@ -455,6 +475,14 @@ cdef inline bint stands_at_once(
     )
 
 
+cdef inline void note_reduce_only(State *s, Book *book, uint32_t index) noexcept nogil:
+    # How far reduce-only orders reach, for auctions.
+    cdef const Order *order = &s.orders[index]
+    cdef int64_t *best = &book.reduce_only_keys[side_of(order) - BUY]
+    if order.level != 0 and flags_of(order) & FLAG_REDUCE_ONLY:
+        best[0] = max(best[0], s.levels[order.level].key)
+
+
 cdef inline void enter(
     State *s, uint32_t book_index, uint32_t index, int64_t price, int64_t budget
 ) noexcept nogil:
@@ -464,3 +492,5 @@ cdef inline void enter(
         bound_level(s, index)
     else:
         meet_book(s, book_index, index, price, budget)
+        if unlikely(s.books[book_index].perpetual):
+            note_reduce_only(s, &s.books[book_index], index)

@@ -1,7 +1,7 @@
 """Net positions of accounts in perpetuals: an open-addressing map from account and instrument.
 
-Invariant: a position is the sum of the account's trades in the instrument while it was a perpetual,
-buys positive. What has come back to zero keeps its slot.
+Invariant: a position is the sum of the account's trades in the perpetual, buys positive, held
+within 2^62 lots either way. What has come back to zero keeps its slot.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -10,6 +10,13 @@ from svc.engine.orders cimport hash_of
 from svc.engine.pages cimport slab_free, slab_grow
 from svc.engine.records cimport BUY, FLAG_REDUCE_ONLY
 from svc.engine.state cimport Book, Order, Position, State
+
+
+cdef extern from *:
+    """
+    #define MAX_POSITION_LOTS ((int64_t)1 << 62)
+    """
+    const int64_t MAX_POSITION_LOTS
 
 
 cdef inline Position *position_at(
@@ -50,7 +57,7 @@ cdef inline void add_position(
         position.account_id = account_id
         position.instrument_id = instrument_id
     s.position_count -= position.lots != 0
-    position.lots += lots
+    position.lots = max(-MAX_POSITION_LOTS, min(MAX_POSITION_LOTS, position.lots + lots))
     s.position_count += position.lots != 0
 
 

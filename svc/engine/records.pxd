@@ -36,6 +36,7 @@ cdef enum EventKind:
     STATE_CHANGED = 11
     INSTRUMENT_CHANGED = 12
     INDICATIVE_PRICE = 13
+    COMMAND_REJECTED = 14
 
 cdef enum SideOfOrder:
     BUY = 1

@@ -55,6 +55,7 @@ class EventKind(IntEnum):
     STATE_CHANGED = 11
     INSTRUMENT_CHANGED = 12
     INDICATIVE_PRICE = 13
+    COMMAND_REJECTED = 14
 
 
 class Side(IntEnum):

@@ -20,17 +20,21 @@ from svc.engine.records import (
     InstrumentCommand,
     MarketState,
     Reason,
+    Side,
     unpack_commands,
 )
 from svc.engine.reference_auction import Auctions
+from svc.engine.reference_records import (
+    group_record,
+    instrument_record,
+    order_record,
+    position_record,
+)
 from svc.engine.reference_rules import (
     Book,
     Order,
-    group_record,
-    instrument_record,
-    is_valid_definition,
-    order_record,
-    position_record,
+    definition_refusal,
+    most_lots,
     refusal_of_new,
     replace_refusal,
     reprice_refusal,
@@ -144,14 +148,15 @@ class ReferenceEngine(Auctions):
         if command.kind in rules:
             rules[CommandKind(command.kind)](command)
         elif command.kind != CommandKind.ADVANCE_TIME:
-            self._reject_new(command, Reason.INVALID_COMMAND)
+            self._reject_command(command, Reason.INVALID_COMMAND)
 
     # Markets
 
     def _set_instrument(self, c: InstrumentCommand) -> None:
         book = self._books.get(c.instrument_id)
-        if not is_valid_definition(c):
-            self._emit_instrument(Reason.INVALID_COMMAND, c, book)
+        reason = definition_refusal(book, c)
+        if reason:
+            self._emit_instrument(reason, c, book)
             return
         if book is None:
             book = Book(c, c.state or MarketState.HALTED)
@@ -195,7 +200,7 @@ class ReferenceEngine(Auctions):
     def _set_group(self, c: Command) -> None:
         # Counts from the next command on, also for orders that rest.
         if c.account_id <= 0 or c.stp_group < 0:
-            self._reject_new(c, Reason.INVALID_COMMAND)
+            self._reject_command(c, Reason.INVALID_COMMAND)
             return
         self._groups.pop(c.account_id, None)
         if c.stp_group:
@@ -204,12 +209,17 @@ class ReferenceEngine(Auctions):
     def _begin_version(self, c: Command) -> None:
         # In the state alone; what follows is not for this engine.
         if not self._is_alone or c.version < self.semantic_version:
-            self._reject_new(c, Reason.INVALID_COMMAND)
+            self._reject_command(c, Reason.INVALID_COMMAND)
         else:
             self.semantic_version = c.version
 
     def _mass_cancel(self, c: Command) -> None:
-        self._cancel_matching(Reason.MASS_CANCEL, c.account_id, c.instrument_id, c.side)
+        if c.account_id < 0 or c.side > Side.SELL:
+            self._reject_command(c, Reason.INVALID_COMMAND)
+        elif c.instrument_id and c.instrument_id not in self._books:
+            self._reject_command(c, Reason.UNKNOWN_INSTRUMENT)
+        else:
+            self._cancel_matching(Reason.MASS_CANCEL, c.account_id, c.instrument_id, c.side)
 
     def _cancel_matching(self, reason: Reason, account: int, instrument: int, side: int) -> None:
         # In ascending order id; 0 matches every value.
@@ -232,7 +242,7 @@ class ReferenceEngine(Auctions):
         order = Order(
             c.order_id, c.account_id, c.instrument_id, c.side, c.order_type, c.tif, c.flags,
             c.stp_mode, c.version, c.price_ticks, c.cap_ticks or c.price_ticks,
-            c.quantity_lots or book.definition.max_quantity_lots, c.display_lots, c.expire_ns,
+            c.quantity_lots or most_lots(book, c.budget), c.display_lots, c.expire_ns,
             c.trigger_ticks, c.trigger_ticks > 0, trail=c.trail_offset_ticks,
             activation=c.activation_ticks if sleeps(book, c) else 0,
         )  # fmt: skip
@@ -254,9 +264,10 @@ class ReferenceEngine(Auctions):
 
     def _named(self, c: Command, rejected: EventKind) -> Order | None:
         order = self._orders.get(c.order_id)
-        if order is None:
+        if order is None or c.instrument_id not in (0, order.instrument_id):
             self._reject_request(c, rejected, Reason.UNKNOWN_ORDER)
-        elif c.account_id not in (0, order.account_id):
+            return None
+        if c.account_id not in (0, order.account_id):
             self._reject_request(c, rejected, Reason.NOT_OWNER)
             return None
         return order
@@ -315,7 +326,7 @@ class ReferenceEngine(Auctions):
             self._reject_request(c, EventKind.REPLACE_REJECTED, reason)
             return
         order.version = c.version
-        order.cap = c.cap_ticks or price
+        order.cap = c.cap_ticks or price or order.cap
         order.expire_ns = c.expire_ns or order.expire_ns
         remaining = total - order.cumulative
         if remaining <= 0:

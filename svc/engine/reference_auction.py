@@ -23,6 +23,30 @@ def sellers(book: Book) -> list[Order]:
     return sorted(book.market_sells + book.asks, key=lambda o: (o.reach(), o.price > 0, o.place))
 
 
+def lots_taking_part(book: Book) -> dict[Order, int]:
+    """The lots with which each collected order takes part in the uncross.
+
+    All, but of a reduce-only order what its account's position leaves behind the account's orders
+    of its side that would trade before it. Orders on the other side only add to that.
+    """
+    buys, sells = buyers(book), sellers(book)
+    taking_part = {order: order.remaining for order in buys + sells}
+    if not book.definition.perpetual or not buys or not sells:
+        return taking_part
+    highest, lowest = buys[0].reach(), sells[0].reach()
+    could_trade = [order for order in buys if order.reach() >= lowest]
+    could_trade += [order for order in sells if order.reach() <= highest]
+    used: Counter[int] = Counter()
+    for order in could_trade:
+        held = book.positions[order.account_id]
+        held = max(0, -held if order.side == Side.BUY else held)
+        lots = max(0, min(order.remaining, held - used[order.account_id]))
+        used[order.account_id] += lots
+        if order.flags & Flag.REDUCE_ONLY:
+            taking_part[order] = lots
+    return taking_part
+
+
 def indication(book: Book) -> Indication:
     """The auction's price: largest volume, smallest surplus, market pressure, reference price.
 
@@ -30,8 +54,9 @@ def indication(book: Book) -> Indication:
     prices of largest volume (market orders alone meet) it is the reference price, brought within
     these.
     """
-    buys = [(order.reach(), order.remaining) for order in book.market_buys + book.bids]
-    sells = [(order.reach(), order.remaining) for order in book.market_sells + book.asks]
+    lots_of = {order: lots for order, lots in lots_taking_part(book).items() if lots}
+    buys = [(order.reach(), lots) for order, lots in lots_of.items() if order.side == Side.BUY]
+    sells = [(order.reach(), lots) for order, lots in lots_of.items() if order.side == Side.SELL]
 
     def demand(price: int) -> int:
         return sum(lots for limit, lots in buys if limit >= price)
@@ -47,7 +72,7 @@ def indication(book: Book) -> Indication:
     if most == 0:
         return NOTHING
     possible = [price for price in reached if volume(price) == most]
-    limits = {order.price for order in book.bids + book.asks}
+    limits = {order.price for order in lots_of if order.price}
     price = _choose(
         book,
         min(possible),
@@ -84,8 +109,7 @@ class Auctions(Matching):
 
     def _uncross(self, book: Book) -> None:
         # Trades what is collected at one price, then cancels what may not rest.
-        if book.definition.perpetual:
-            self._trim(book)
+        self._trim(book)
         price = indication(book).price
         while price:
             buys, sells = buyers(book)[:1], sellers(book)[:1]
@@ -98,24 +122,12 @@ class Auctions(Matching):
             self._end(order, EventKind.ORDER_CANCELED, reason)
 
     def _trim(self, book: Book) -> None:
-        # Reduce-only orders that could trade: an account's are no more than its position together.
-        buys, sells = buyers(book), sellers(book)
-        if not buys or not sells:
-            return
-        highest, lowest = buys[0].reach(), sells[0].reach()
-        could_trade = [order for order in buys if order.reach() >= lowest]
-        could_trade += [order for order in sells if order.reach() <= highest]
-        used: Counter[int] = Counter()
-        for order in could_trade:
-            if not order.flags & Flag.REDUCE_ONLY:
-                continue
-            held = book.allowed_lots(order, MAX_LEVEL_LOTS) - used[order.account_id]
-            allowed = max(0, min(held, order.remaining))
-            used[order.account_id] += allowed
-            if allowed == 0:
+        # By rank, buys first: what does not take part goes for good.
+        for order, lots in lots_taking_part(book).items():
+            if lots == 0:
                 self._end(order, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
-            elif allowed < order.remaining:
-                self._shrink(order, Reason.REDUCE_ONLY, order.remaining - allowed)
+            elif lots < order.remaining:
+                self._shrink(order, Reason.REDUCE_ONLY, order.remaining - lots)
 
     def _trade_collected(self, book: Book, buyer: Order, seller: Order, price: int) -> None:
         lots = min(buyer.remaining, seller.remaining)

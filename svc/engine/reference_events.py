@@ -70,6 +70,13 @@ class EventLog:
             price_ticks=c.price_ticks, quantity_lots=c.quantity_lots,
         )  # fmt: skip
 
+    def _reject_command(self, c: Command, reason: Reason) -> None:
+        # Of a command that is on no order.
+        self._emit(
+            EventKind.COMMAND_REJECTED, reason=reason, order_type=c.kind,
+            instrument_id=c.instrument_id, version=c.version, account_id=c.account_id,
+        )  # fmt: skip
+
     def _reject_request(self, c: Command, rejected: EventKind, reason: Reason) -> None:
         self._emit(
             rejected, reason=reason, instrument_id=c.instrument_id, version=c.version,

@@ -25,7 +25,6 @@ from svc.engine.reference_rules import (
     Book,
     Order,
     band_limit,
-    bound,
     is_own,
     market_limit,
     reaches,
@@ -33,6 +32,7 @@ from svc.engine.reference_rules import (
 )
 
 MAX_LEVEL_LOTS = 1 << 62
+_ANY_COST = 1 << 200  # more than any order could
 
 
 class Matching(EventLog):
@@ -59,8 +59,7 @@ class Matching(EventLog):
         if is_market and not makers:
             self._end(order, EventKind.ORDER_CANCELED, Reason.NO_LIQUIDITY)
             return
-        unlimited = bound(order.side, 0, 0)
-        limit = market_limit(book, order) if is_market else order.price or order.cap or unlimited
+        limit = order.price or (market_limit(book, order) if makers else 0)
         if order.tif in (TimeInForce.FOK, TimeInForce.FOK_BUDGET):
             nearer = min if order.side == Side.BUY else max
             reach = nearer(limit, band_limit(book, order))
@@ -158,46 +157,57 @@ class Matching(EventLog):
     def _sweep(self, book: Book, taker: Order, limit: int, budget: int) -> Reason:
         # Anything but NONE: what remains of the taker is canceled for it. Budget 0: no bound.
         makers = book.opposite(taker.side)
-        band = band_limit(book, taker)
-        left = budget
-        while taker.remaining and makers and reaches(taker.side, limit, makers[0].price):
+        left = budget or _ANY_COST
+        reason = Reason.NONE
+        while not reason and taker.remaining and makers:
             maker = makers[0]
-            if not reaches(taker.side, band, maker.price):
-                return Reason.PRICE_BAND
+            if not reaches(taker.side, limit, maker.price):
+                break
             own = is_own(self._groups, taker.account_id, maker.account_id)
-            if not own or taker.stp_mode == SelfTradeMode.NONE:
-                lots = book.allowed_lots(taker, min(taker.remaining, maker.visible))
-                if lots == 0:
-                    return Reason.REDUCE_ONLY
-                lots = book.allowed_lots(maker, lots)
-                if lots == 0:
-                    self._end(maker, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
-                    continue
-                if budget:
-                    lots = min(lots, left // maker.price)
-                    left -= lots * maker.price
-                    if lots == 0:
-                        return Reason.BUDGET_EXHAUSTED
-                self._trade(book, taker, maker, lots)
-            elif self._prevent_self_trade(taker, maker):
-                return Reason.SELF_TRADE
-        return Reason.NONE
+            may_trade = not own or taker.stp_mode == SelfTradeMode.NONE
+            meet = self._trade_next if may_trade else self._prevent_self_trade
+            reason, cost = meet(book, taker, maker, left)
+            left -= cost
+        return reason
 
-    def _prevent_self_trade(self, taker: Order, maker: Order) -> bool:
-        # True: what remains of the taker is canceled.
+    def _trade_next(self, book: Book, taker: Order, maker: Order, left: int) -> tuple[Reason, int]:
+        # Why what remains of the taker is canceled instead, and what it has spent.
+        lots = book.allowed_lots(taker, min(taker.remaining, maker.visible))
+        if lots == 0:
+            return Reason.REDUCE_ONLY, 0
+        lots = book.allowed_lots(maker, lots)
+        if lots == 0:
+            self._end(maker, EventKind.ORDER_CANCELED, Reason.REDUCE_ONLY)
+            return Reason.NONE, 0
+        lots = min(lots, left // maker.price)
+        if lots == 0:
+            return Reason.BUDGET_EXHAUSTED, 0
+        if not reaches(taker.side, band_limit(book, taker), maker.price):
+            return Reason.PRICE_BAND, 0
+        self._trade(book, taker, maker, lots)
+        return Reason.NONE, lots * maker.price
+
+    def _prevent_self_trade(
+        self, _: Book, taker: Order, maker: Order, left: int
+    ) -> tuple[Reason, int]:
+        # The same. By decrement own lots come off an amount as if they were bought.
         if taker.stp_mode == SelfTradeMode.CANCEL_INCOMING:
-            return True
+            return Reason.SELF_TRADE, 0
         if taker.stp_mode != SelfTradeMode.DECREMENT_AND_CANCEL:
             self._end(maker, EventKind.ORDER_CANCELED, Reason.SELF_TRADE)
-            return taker.stp_mode == SelfTradeMode.CANCEL_BOTH
-        if maker.remaining > taker.remaining:
-            self._shrink(maker, Reason.SELF_TRADE_DECREMENT, taker.remaining)
-            return True
+            is_both = taker.stp_mode == SelfTradeMode.CANCEL_BOTH
+            return (Reason.SELF_TRADE if is_both else Reason.NONE), 0
+        lots = min(taker.remaining, left // maker.price)
+        if lots == 0:
+            return Reason.BUDGET_EXHAUSTED, 0
+        if maker.remaining > lots:
+            self._shrink(maker, Reason.SELF_TRADE_DECREMENT, lots)
+            return Reason.SELF_TRADE, 0
         self._end(maker, EventKind.ORDER_CANCELED, Reason.SELF_TRADE)
         if maker.remaining == taker.remaining:
-            return True
+            return Reason.SELF_TRADE, 0
         self._shrink(taker, Reason.SELF_TRADE_DECREMENT, maker.remaining)
-        return False
+        return Reason.NONE, maker.remaining * maker.price
 
     def _trade(self, book: Book, taker: Order, maker: Order, lots: int) -> None:
         for order in (taker, maker):
@@ -223,8 +233,8 @@ class Matching(EventLog):
         book.last_price = price
         if book.definition.perpetual:
             signed = lots if taker.side == Side.BUY else -lots
-            book.positions[taker.account_id] += signed
-            book.positions[maker.account_id] -= signed
+            book.add_position(taker.account_id, signed)
+            book.add_position(maker.account_id, -signed)
         self._emit_order(
             EventKind.TRADE, Reason.NONE, taker, lots, price_ticks=price,
             maker_order_id=maker.order_id, maker_account_id=maker.account_id,

@@ -5,7 +5,6 @@ Pure functions of an order, a book and a command. Invariant: none of them change
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -29,15 +28,12 @@ from svc.engine.records import (
 MAX_BPS = 10_000
 MAX_ORDERS = 1 << 27  # live ones, of the whole market
 ANY_PRICE = 2 * MAX_TICKS
+MAX_POSITION_LOTS = 1 << 62
 MAX_CAP = (1 << 62) - 2  # one above it counts as this in an auction, a floor as one more
 RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 MARKETS = (OrderType.MARKET, OrderType.STOP_MARKET)
 STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 _OPEN = (MarketState.TRADING, MarketState.LIMIT_ONLY, MarketState.POST_ONLY, MarketState.AUCTION)
-_INSTRUMENT_RECORD = struct.Struct("<BBBBxxxxIiqqqqIIqiIqqq32x")
-_GROUP_RECORD = struct.Struct("<B15xqq96x")
-_POSITION_RECORD = struct.Struct("<B7xI4xqq96x")
-_ORDER_RECORD = struct.Struct("<BBBBBBxxIiqqqqqqqqqqqq16x")
 
 
 class Indication(NamedTuple):
@@ -126,7 +122,12 @@ class Book:
     price_before: int = 0
     """Last price before the first of them."""
     positions: Counter[int] = field(default_factory=Counter)
-    """Net lots by account, of the trades made while this was a perpetual."""
+    """Net lots by account, of the trades in a perpetual."""
+
+    def add_position(self, account_id: int, lots: int) -> None:
+        """Books lots of a trade, buys positive."""
+        held = self.positions[account_id] + lots
+        self.positions[account_id] = max(-MAX_POSITION_LOTS, min(held, MAX_POSITION_LOTS))
 
     def allowed_lots(self, order: Order, lots: int) -> int:
         """How many of `lots` an order may trade: a reduce-only one no more than its position."""
@@ -159,10 +160,10 @@ class Book:
         """Whether the last trade has reached the trigger of a stop of this side."""
         return self.last_price > 0 and reaches(side, self.last_price, trigger)
 
-    def allows(self, *prices: int) -> bool:
-        """Whether all prices lie within the instrument's bounds; 0 is none."""
+    def allows(self, *prices: int, before: int = 0) -> bool:
+        """Whether all prices lie within the instrument's bounds, or are as before; 0 is none."""
         low, high = self.definition.min_ticks, self.definition.max_ticks
-        return all(price == 0 or low <= price <= high for price in prices)
+        return all(price in (0, before) or low <= price <= high for price in prices)
 
     def opposite(self, side: int) -> list[Order]:
         """The resting orders that an order of this side meets."""
@@ -224,6 +225,18 @@ def is_valid_definition(command: InstrumentCommand) -> bool:
     )
 
 
+def definition_refusal(book: Book | None, command: InstrumentCommand) -> Reason:
+    """Why an instrument, known if it has a book, may not be defined like this."""
+    if not is_valid_definition(command):
+        return Reason.INVALID_COMMAND
+    if book is None or command.version <= book.definition.version:
+        return Reason.NONE
+    if book.state == MarketState.DELISTED:
+        return Reason.DELISTED
+    is_other = command.perpetual != book.definition.perpetual
+    return Reason.INVALID_COMMAND if is_other else Reason.NONE
+
+
 def is_known_shape(c: Command) -> bool:
     """Whether the enumerations of a NEW command are known and its ids positive."""
     return (
@@ -247,6 +260,12 @@ def is_by_amount(c: Command) -> bool:
         and c.tif == TimeInForce.IOC
         and c.budget > 0
     )
+
+
+def most_lots(book: Book, budget: int) -> int:
+    """The lots that an amount pays for at the best price, for there it never gets more."""
+    best = book.asks[0].price if book.asks else MAX_TICKS
+    return max(1, min(book.definition.max_quantity_lots, budget // best))
 
 
 def is_consistent(c: Command) -> bool:
@@ -313,7 +332,7 @@ def admits(book: Book, c: Command) -> bool:
     if book.state == MarketState.POST_ONLY:
         return bool(c.flags & Flag.POST_ONLY)
     if book.state == MarketState.LIMIT_ONLY:
-        return c.order_type == OrderType.LIMIT
+        return c.order_type == OrderType.LIMIT and c.price_ticks != 0
     if book.state == MarketState.AUCTION:
         return is_collected(c)
     return book.state == MarketState.TRADING
@@ -385,11 +404,11 @@ def reprice_refusal(book: Book, order: Order, price: int, cap: int) -> Reason:
         return Reason.INVALID_COMMAND
     if book.state not in _OPEN:
         return Reason.MARKET_STATE
-    if price == 0 or not book.allows(price):
+    if price == 0 or not book.allows(price, before=order.price):
         return Reason.PRICE_OUT_OF_RANGE
     if not reaches(order.side, cap, price):
         return Reason.PRICE_COLLAR
-    if post_only and would_take(book, order.side, price):
+    if post_only and book.state != MarketState.AUCTION and would_take(book, order.side, price):
         return Reason.POST_ONLY_WOULD_TAKE
     return Reason.NONE
 
@@ -398,7 +417,7 @@ def retrigger_refusal(book: Book, order: Order, price: int, trigger: int) -> Rea
     """Why a stop that waits may not have this limit price, and this new trigger if there is one."""
     if book.state not in _OPEN:
         return Reason.MARKET_STATE
-    if not book.allows(price, trigger):
+    if not book.allows(price, before=order.price) or not book.allows(trigger, before=order.trigger):
         return Reason.PRICE_OUT_OF_RANGE
     if trigger and book.is_through(order.side, trigger):
         return Reason.STOP_WOULD_TRIGGER
@@ -419,7 +438,7 @@ def replace_refusal(  # noqa: PLR0911  a rule a line, and their order is part of
         return Reason.INVALID_COMMAND
     if c.version <= order.version:
         return Reason.STALE_VERSION
-    if total > book.definition.max_quantity_lots:
+    if total > max(book.definition.max_quantity_lots, order.cumulative + order.remaining):
         return Reason.QUANTITY_OUT_OF_RANGE
     if 0 < c.expire_ns <= time_ns:
         return Reason.EXPIRED
@@ -464,33 +483,3 @@ def whole_fill_refusal(
         over = cost > budget if order.side == Side.BUY else cost < budget
         return Reason.BUDGET_EXHAUSTED if over else Reason.NONE
     return Reason.NONE
-
-
-def instrument_record(book: Book) -> bytes:
-    """INSTRUMENT record of the state."""
-    d = book.definition
-    return _INSTRUMENT_RECORD.pack(
-        2, book.state, d.perpetual, d.band_auction, d.instrument_id, d.version,
-        d.max_quantity_lots, d.min_ticks, d.max_ticks, d.reference_price_ticks, d.collar_bps,
-        d.band_bps, book.last_price, book.state_version, 0, *book.indicated,
-    )  # fmt: skip
-
-
-def group_record(account_id: int, group: int) -> bytes:
-    """GROUP record of the state."""
-    return _GROUP_RECORD.pack(4, account_id, group)
-
-
-def position_record(instrument_id: int, account_id: int, lots: int) -> bytes:
-    """POSITION record of the state."""
-    return _POSITION_RECORD.pack(5, instrument_id, account_id, lots)
-
-
-def order_record(order: Order) -> bytes:
-    """ORDER record of the state."""
-    return _ORDER_RECORD.pack(
-        3, order.side, order.order_type, order.tif, order.flags, order.stp_mode,
-        order.instrument_id, order.version, order.order_id, order.account_id, order.price,
-        order.remaining, order.cumulative, order.cap, order.visible, order.display, order.trigger,
-        order.expire_ns, order.trail, order.activation,
-    )  # fmt: skip

@@ -27,6 +27,7 @@ from svc.engine.state cimport (
     ASKS,
     BIDS,
     BUY_STOPS,
+    KEY_SENTINEL,
     SELL_STOPS,
     Book,
     Extension,
@@ -77,6 +78,8 @@ cdef inline bint restore_instrument(State *s, const uint64_t *words) noexcept no
     book.indicated_price = <int64_t>words[9]
     book.indicated_lots = <int64_t>words[10]
     book.indicated_surplus = <int64_t>words[11]
+    book.reduce_only_keys[BIDS] = KEY_SENTINEL
+    book.reduce_only_keys[ASKS] = KEY_SENTINEL
     return True
 
 

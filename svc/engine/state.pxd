@@ -117,7 +117,8 @@ cdef struct Side:
 # `traded_high` and `traded_low` span the trades of the command that runs, 0 before its first;
 # `price_before` is the last price before it. `indicated_` is what the last INDICATIVE_PRICE of the
 # auction said, and `indicated_at` the sequence at which it was last looked at. No trade above
-# `buys_follow_at` or below `sells_follow_at` (0: none at all) moves or wakes a trailing stop.
+# `buys_follow_at` or below `sells_follow_at` (0: none at all) moves or wakes a trailing stop. No
+# reduce-only order of a side stands above its key in `reduce_only_keys`.
 cdef struct Book:
     uint32_t instrument_id
     uint8_t state
@@ -141,6 +142,7 @@ cdef struct Book:
     uint64_t indicated_at
     int64_t buys_follow_at
     int64_t sells_follow_at
+    int64_t reduce_only_keys[2]
     Side sides[SIDES]
 
 # An account's self-trade group; group 0: in none any more.
@@ -148,9 +150,11 @@ cdef struct Membership:
     int64_t account_id
     int64_t group
 
+# `promised` is 0 but while an auction counts (auction.pxd).
 cdef struct Position:
     int64_t account_id
     int64_t lots
+    int64_t promised
     uint32_t instrument_id
 
 # The first one is none.

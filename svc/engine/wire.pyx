@@ -114,7 +114,7 @@ _EVENT_OFFSETS = {
         "expires_at_unix_ns": ("I64", 104), "trigger_ticks": ("I64", 112),
     }),
     "order_triggered": (EventKind.ORDER_TRIGGERED, _ORDER | {
-        "quantity_lots": ("I64", 56), "trigger_ticks": ("I64", 88), "reached_ticks": ("I64", 80),
+        "quantity_lots": ("I64", 56), "trigger_ticks": ("I64", 80), "reached_ticks": ("I64", 88),
     }),
     "order_reduced": (EventKind.ORDER_REDUCED, _ORDER | {
         "quantity_lots": ("I64", 56), "remaining_lots": ("I64", 64),
@@ -134,6 +134,10 @@ _EVENT_OFFSETS = {
     }),
     "indicative_price": (EventKind.INDICATIVE_PRICE, {
         "price_ticks": ("I64", 48), "quantity_lots": ("I64", 56), "surplus_lots": ("I64", 64),
+    }),
+    "command_rejected": (EventKind.COMMAND_REJECTED, {
+        "command_kind": ("U8", 19), "version": ("I32", 28), "account_id": ("I64", 40),
+        "reason": ("U8", 18),
     }),
 }
 _FORMS = {"U8": U8, "U32": U32, "I32": I32, "I64": I64, "FLAG": FLAG, "PERPETUAL": PERPETUAL}

@@ -16,6 +16,7 @@ cdef enum:
     STATE_CHANGED = 14
     INSTRUMENT_CHANGED = 15
     INDICATIVE_PRICE = 16
+    COMMAND_REJECTED = 18
 
 cdef class Event:
     cdef readonly uint64_t sequence
@@ -37,7 +38,7 @@ cdef class Event:
     cdef readonly int64_t reached_ticks, previous, state
     cdef readonly int64_t min_price_ticks, max_price_ticks, max_quantity_lots, surplus_lots
     cdef readonly int64_t self_trade_mode, perpetual, collar_bps, band_bps, band_auction
-    cdef readonly int64_t reference_price_ticks
+    cdef readonly int64_t reference_price_ticks, command_kind
 
 cdef class EventBatch:
     cdef readonly uint32_t market

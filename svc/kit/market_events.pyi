@@ -16,6 +16,7 @@ class Kind(IntEnum):
     STATE_CHANGED = 14
     INSTRUMENT_CHANGED = 15
     INDICATIVE_PRICE = 16
+    COMMAND_REJECTED = 18
 
 REASONS: dict[int, str | None]
 
@@ -122,6 +123,8 @@ class Event:
     def band_auction(self) -> int: ...
     @property
     def reference_price_ticks(self) -> int: ...
+    @property
+    def command_kind(self) -> int: ...
 
 class EventBatch:
     @property

@@ -30,7 +30,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
 cdef enum:
-    MOST_KINDS = 17
+    MOST_KINDS = 19
     MOST_FIELDS = 18
     END_OF_COMMAND = 17  # field of Event
     # What a field's number becomes.
@@ -75,6 +75,7 @@ _NUMBERS = {
     "STATE_CHANGED": STATE_CHANGED,
     "INSTRUMENT_CHANGED": INSTRUMENT_CHANGED,
     "INDICATIVE_PRICE": INDICATIVE_PRICE,
+    "COMMAND_REJECTED": COMMAND_REJECTED,
 }
 Kind = IntEnum("Kind", _NUMBERS, module=__name__)
 # Names of engine.v1 Reason by number; of no reason None.
@@ -135,6 +136,7 @@ cdef dict _offsets():
         "band_bps": <char*>&e.band_bps - at,
         "band_auction": <char*>&e.band_auction - at,
         "reference_price_ticks": <char*>&e.reference_price_ticks - at,
+        "command_kind": <char*>&e.command_kind - at,
     }
 
 
@@ -195,6 +197,10 @@ cdef int _read_kind(Event event, Span reader) except -1:
     return 0
 
 
+cdef inline bint is_kind(uint64_t field) noexcept:
+    return ORDER_ACCEPTED <= field <= COMMAND_REJECTED and field != END_OF_COMMAND
+
+
 cdef Event _read_event(Span reader):
     cdef Event event = Event.__new__(Event)
     cdef Span inner
@@ -212,7 +218,7 @@ cdef Event _read_event(Span reader):
         elif tag == (END_OF_COMMAND << 3 | VARINT):
             read_varint(&reader, &value)
             event.end_of_command = value != 0
-        elif (tag & 7) == LENGTH and ORDER_ACCEPTED <= tag >> 3 <= INDICATIVE_PRICE:
+        elif (tag & 7) == LENGTH and is_kind(tag >> 3):
             if event.kind != <int>(tag >> 3):
                 _begin_kind(event, tag >> 3)
             read_inside(&reader, &inner)

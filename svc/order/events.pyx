@@ -13,6 +13,7 @@ from libc.string cimport memcpy
 
 from svc.kit.market_events cimport (
     CANCEL_REJECTED,
+    COMMAND_REJECTED,
     INDICATIVE_PRICE,
     INSTRUMENT_CHANGED,
     ORDER_ACCEPTED,
@@ -216,7 +217,7 @@ cdef int _read(Event event, Piece piece, Effects effects, object is_perpetual) e
             piece.states[event.instrument_id] = MarketState(event.state)
             prices = (event.min_price_ticks, event.max_price_ticks)
             piece.price_ranges[event.instrument_id] = prices
-    elif kind != INDICATIVE_PRICE:  # which changes no order
+    elif kind != INDICATIVE_PRICE and kind != COMMAND_REJECTED:  # which change no order
         raise UnfitError(event.sequence, "nothing is known of events of its kind")
     return 0
 

@@ -15,17 +15,8 @@ from engine.v1 import records_pb2
 from trading.v1 import trading_pb2
 
 from svc.engine.records import Flag, InstrumentCommand, MarketState, Side
-from svc.engine.reference_rules import (
-    MARKETS,
-    NOTHING,
-    Book,
-    Indication,
-    Order,
-    instrument_record,
-    order_record,
-    position_record,
-    reaches,
-)
+from svc.engine.reference_records import instrument_record, order_record, position_record
+from svc.engine.reference_rules import MARKETS, NOTHING, Book, Indication, Order, reaches
 
 _REFUSED = (records_pb2.Reason.INVALID_COMMAND, records_pb2.Reason.UNKNOWN_INSTRUMENT)
 
@@ -153,9 +144,9 @@ class Consumer:
 
     def _order_triggered(self, event: records_pb2.Event, said: records_pb2.OrderTriggered) -> None:
         order = self.orders[said.order_id]
-        if order.activation or order.trigger != said.reached_ticks:
+        if order.activation or order.trigger != said.trigger_ticks:
             self._trail(event.instrument_id)
-        assert (order.activation, order.trigger) == (0, said.reached_ticks)
+        assert (order.activation, order.trigger) == (0, said.trigger_ticks)
         order.waits = False
         order.flags |= Flag.TRIGGERED
         self._to_the_back(order)
@@ -206,7 +197,7 @@ class Consumer:
     def _nothing(self, _: records_pb2.Event, __: Any) -> None:
         """A refusal changes nothing."""
 
-    _order_rejected = _cancel_rejected = _replace_rejected = _nothing
+    _order_rejected = _cancel_rejected = _replace_rejected = _command_rejected = _nothing
 
 
 def _queue(order: Order) -> int:

@@ -71,6 +71,11 @@ class Desk:
         definition = {"state": MarketState.TRADING, "max_quantity_lots": 10**15, **fields}
         return self.send(InstrumentCommand(instrument_id, self.version, **definition))
 
+    def perpetual(self, **fields: int) -> list[Event]:
+        """Begins a market anew whose instrument is a perpetual: what it is never changes."""
+        self.engine = type(self.engine)()
+        return self.instrument(perpetual=1, **fields)
+
     def state(self, state: MarketState) -> list[Event]:
         """Sets the market's state under the next version."""
         self.version += 1

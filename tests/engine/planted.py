@@ -219,7 +219,7 @@ BUGS = (
     ),
     Bug(
         "an auction's market orders stand behind limit orders of their price",
-        "auction.pxd",
+        "collected.pxd",
         "market.key >= limit.key",
         "market.key >= limit.key + planted({0})",
     ),
@@ -250,11 +250,21 @@ BUGS = (
     Bug(
         "reduce-only orders of one account each count its whole position in an auction",
         "auction.pxd",
-        "allowed = allowed_lots(s, book, side_of(order), order, order.remaining)\n",
-        "allowed = allowed_lots(s, book, side_of(order), order, order.remaining)\n"
-        "        if planted({0}) and allowed == order.remaining:\n"
-        "            orders[i] = 0\n"
-        "            continue\n",
+        "min(order.remaining, held - position.promised)",
+        "min(order.remaining, held - (0 if planted({0}) else position.promised))",
+    ),
+    Bug(
+        "a reduce-only order does not know of its account's other orders in an auction",
+        "auction.pxd",
+        "if held > 0:",
+        "if held > 0 and (flags_of(order) & FLAG_REDUCE_ONLY or not planted({0})):",
+    ),
+    Bug(
+        "the indicative price counts reduce-only orders whole",
+        "auction.pxd",
+        "    leave_out_excess(s, book, &accounts, NULL)\n    now =",
+        "    accounts.are_any = False\n    if not planted({0}):\n"
+        "        leave_out_excess(s, book, &accounts, NULL)\n    now =",
     ),
     Bug(
         "an expiry leaves the indicative price as it was",

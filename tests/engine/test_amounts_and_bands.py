@@ -2,7 +2,16 @@
 
 import pytest
 
-from svc.engine.records import EventKind, MarketState, OrderType, Reason, Side, TimeInForce
+from svc.engine.records import (
+    EventKind,
+    Flag,
+    MarketState,
+    OrderType,
+    Reason,
+    SelfTradeMode,
+    Side,
+    TimeInForce,
+)
 from tests.engine.desk import BUY, SELL, Desk, kinds, trades
 
 ACCEPTED, TRADE, CANCELED = EventKind.ORDER_ACCEPTED, EventKind.TRADE, EventKind.ORDER_CANCELED
@@ -11,13 +20,60 @@ CHANGED = EventKind.STATE_CHANGED
 
 def test_a_buy_for_an_amount_takes_what_the_amount_pays_for(desk: Desk) -> None:
     desk.new(1, SELL, 100, 3)
-    desk.new(2, SELL, 110, 9)
+    desk.new(2, SELL, 150, 9)
     events = desk.market(3, BUY, 0, budget=550)
-    assert events[0].trail_or_budget == 550
-    assert trades(events) == [(1, 100, 3), (2, 110, 2)]
+    assert (events[0].trail_or_budget, events[0].quantity_lots) == (550, 5)
+    assert trades(events) == [(1, 100, 3), (2, 150, 1)]
     assert (events[-1].kind, events[-1].reason) == (CANCELED, Reason.BUDGET_EXHAUSTED)
-    assert events[-1].cumulative_lots == 5
-    assert desk.asks == [(110, 7, 1)]
+    assert (events[-1].quantity_lots, events[-1].cumulative_lots) == (1, 4)
+    assert desk.asks == [(150, 8, 1)]
+
+
+def test_an_amount_that_is_spent_at_the_best_price_fills_its_order(desk: Desk) -> None:
+    desk.new(1, SELL, 100, 9)
+    events = desk.market(2, BUY, 0, budget=599)
+    assert kinds(events) == [ACCEPTED, TRADE]
+    assert (events[1].quantity_lots, events[1].remaining_lots) == (5, 0)
+
+
+@pytest.mark.parametrize("lots", [0, 50])
+def test_a_buy_for_an_amount_says_no_more_lots_than_it_could_get(desk: Desk, lots: int) -> None:
+    events = desk.market(1, BUY, lots, budget=10**6)
+    assert (events[0].quantity_lots, events[1].reason) == (lots or 1, Reason.NO_LIQUIDITY)
+
+
+DECREMENT = {"account_id": 7, "stp_mode": SelfTradeMode.DECREMENT_AND_CANCEL}
+
+
+def test_own_lots_come_off_an_amount_as_if_it_had_bought_them(desk: Desk) -> None:
+    desk.new(1, SELL, 100, 3, account_id=7)
+    desk.new(2, SELL, 110, 9)
+    events = desk.market(3, BUY, 0, budget=1_000, **DECREMENT)
+    assert kinds(events)[:3] == [ACCEPTED, CANCELED, EventKind.ORDER_REDUCED]
+    assert (events[2].quantity_lots, events[2].remaining_lots) == (3, 7)
+    assert trades(events) == [(2, 110, 6)]
+    assert events[-1].reason == Reason.BUDGET_EXHAUSTED
+
+
+@pytest.mark.parametrize("lots", [0, 8])
+def test_an_amount_that_is_less_than_the_own_order_takes_off_what_it_pays_for(
+    desk: Desk, lots: int
+) -> None:
+    desk.new(1, SELL, 100, 9, account_id=7)
+    events = desk.market(2, BUY, lots, budget=550, **DECREMENT)
+    assert [(e.kind, e.order_id, e.reason) for e in events[1:]] == [
+        (EventKind.ORDER_REDUCED, 1, Reason.SELF_TRADE_DECREMENT),
+        (CANCELED, 2, Reason.SELF_TRADE),
+    ]
+    assert desk.asks == [(100, 4, 1)]
+
+
+def test_an_amount_that_pays_for_no_lot_takes_nothing_off_an_own_order(desk: Desk) -> None:
+    desk.new(1, SELL, 100, 9, account_id=7)
+    events = desk.market(2, BUY, 0, budget=99, **DECREMENT)
+    assert kinds(events) == [ACCEPTED, CANCELED]
+    assert events[1].reason == Reason.BUDGET_EXHAUSTED
+    assert desk.asks == [(100, 9, 1)]
 
 
 def test_an_amount_never_buys_more_lots_than_were_asked_for(desk: Desk) -> None:
@@ -117,3 +173,68 @@ def test_without_a_reference_or_a_trade_there_is_no_band(desk: Desk) -> None:
     desk.instrument(band_bps=100)
     desk.new(1, SELL, 7_000, 1)
     assert trades(desk.new(2, BUY, 7_000, 1)) == [(1, 7_000, 1)]
+
+
+def test_self_trade_prevention_beyond_the_band_halts_nothing(desk: Desk) -> None:
+    desk.instrument(band_bps=100, reference_price_ticks=1_000)
+    desk.new(1, SELL, 1_100, 1, account_id=7)
+    events = desk.new(
+        2, BUY, 1_100, 1, account_id=7, tif=TimeInForce.IOC, stp_mode=SelfTradeMode.CANCEL_RESTING
+    )
+    assert kinds(events) == [ACCEPTED, CANCELED, CANCELED]
+    assert [event.reason for event in events[1:]] == [Reason.SELF_TRADE, Reason.IOC_REMAINDER]
+
+
+@pytest.mark.parametrize("mode", [SelfTradeMode.CANCEL_INCOMING, SelfTradeMode.CANCEL_BOTH])
+def test_an_order_that_self_trade_prevention_ends_never_leaves_the_band(
+    desk: Desk, mode: SelfTradeMode
+) -> None:
+    desk.instrument(band_bps=100, reference_price_ticks=1_000)
+    desk.new(1, SELL, 1_100, 1, account_id=7)
+    events = desk.new(2, BUY, 1_100, 1, account_id=7, stp_mode=mode)
+    assert {event.reason for event in events[1:]} == {Reason.SELF_TRADE}
+
+
+def test_a_position_that_is_used_up_ends_a_reduce_only_order_inside_the_band(desk: Desk) -> None:
+    desk.perpetual(band_bps=100, reference_price_ticks=1_000)
+    desk.new(1, SELL, 1_000, 5)
+    desk.new(2, BUY, 1_000, 5, account_id=7)
+    for order_id, price in [(3, 1_000), (4, 900)]:
+        desk.new(order_id, BUY, price, 5)
+    events = desk.new(5, SELL, 900, 8, account_id=7, flags=Flag.REDUCE_ONLY)
+    assert kinds(events) == [ACCEPTED, TRADE, CANCELED]
+    assert events[-1].reason == Reason.REDUCE_ONLY
+
+
+def test_a_reduce_only_order_beyond_the_band_with_nothing_to_reduce_halts_nothing(
+    desk: Desk,
+) -> None:
+    desk.perpetual(band_bps=100, reference_price_ticks=1_000)
+    desk.new(1, SELL, 1_000, 5)
+    desk.new(2, BUY, 1_000, 5, account_id=7)
+    desk.new(3, SELL, 1_100, 5, account_id=7, flags=Flag.REDUCE_ONLY)
+    desk.new(4, BUY, 1_000, 5)
+    desk.new(5, SELL, 1_000, 5, account_id=7)
+    events = desk.new(6, BUY, 1_100, 1)
+    assert kinds(events) == [ACCEPTED, CANCELED]
+    assert (events[1].order_id, events[1].reason) == (3, Reason.REDUCE_ONLY)
+
+
+def test_an_amount_that_is_used_up_ends_its_order_inside_the_band(desk: Desk) -> None:
+    desk.instrument(band_bps=100, reference_price_ticks=1_000)
+    for order_id, price in [(1, 1_000), (2, 1_100)]:
+        desk.new(order_id, SELL, price, 1)
+    events = desk.market(3, BUY, 2, budget=1_000)
+    assert kinds(events) == [ACCEPTED, TRADE, CANCELED]
+    assert events[-1].reason == Reason.BUDGET_EXHAUSTED
+
+
+def test_a_trade_beyond_the_band_halts_behind_what_self_trade_prevention_took_away(
+    desk: Desk,
+) -> None:
+    desk.instrument(band_bps=100, reference_price_ticks=1_000)
+    desk.new(1, SELL, 1_100, 1, account_id=7)
+    desk.new(2, SELL, 1_101, 1)
+    events = desk.new(3, BUY, 1_101, 1, account_id=7, stp_mode=SelfTradeMode.CANCEL_RESTING)
+    assert kinds(events) == [ACCEPTED, CANCELED, CANCELED, CHANGED]
+    assert [event.reason for event in events[1:3]] == [Reason.SELF_TRADE, Reason.PRICE_BAND]

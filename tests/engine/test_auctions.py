@@ -326,7 +326,7 @@ def test_an_order_that_may_not_rest_is_canceled_when_it_meets_the_band(desk: Des
 
 
 def test_reduce_only_orders_are_trimmed_to_what_their_account_holds_together(desk: Desk) -> None:
-    desk.instrument(perpetual=1)
+    desk.perpetual()
     desk.new(1, SELL, 100, 5)
     desk.new(2, BUY, 100, 5, account_id=7)
     reduce_only = {"account_id": 7, "flags": Flag.REDUCE_ONLY}
@@ -369,3 +369,88 @@ def test_a_mass_cancel_and_an_expiry_say_once_what_the_auction_would_print_now(d
     events = desk.send(desk.of(CommandKind.MASS_CANCEL, account_id=7))
     assert kinds(events) == [CANCELED, CANCELED, INDICATIVE]
     assert indicated(events) == [(0, 0, 0)]
+
+
+REDUCE_SEVEN = {"account_id": 7, "flags": Flag.REDUCE_ONLY}
+
+
+@pytest.fixture
+def long_seven(desk: Desk) -> Desk:
+    """A perpetual in an auction; account 7 is five lots long."""
+    desk.perpetual()
+    desk.new(901, SELL, 100, 5)
+    desk.new(902, BUY, 100, 5, account_id=7)
+    desk.state(AUCTION)
+    return desk
+
+
+def test_a_reduce_only_order_leaves_the_position_to_better_orders_of_its_account(
+    long_seven: Desk,
+) -> None:
+    long_seven.new(1, SELL, 99, 3, account_id=7)
+    long_seven.new(2, SELL, 100, 5, **REDUCE_SEVEN)
+    assert indicated(long_seven.new(3, BUY, 100, 10)) == [(100, 5, 5)]
+    events = long_seven.state(TRADING)
+    assert kinds(events) == [STATE, EventKind.ORDER_REDUCED, TRADE, TRADE]
+    assert auction_trades(events) == [(3, 1, 100, 3), (3, 2, 100, 2)]
+    late = long_seven.new(4, SELL, 100, 5, **REDUCE_SEVEN)
+    assert late[-1].reason == Reason.REDUCE_ONLY
+
+
+def test_no_reduce_only_order_turns_a_position_round_in_an_auction(long_seven: Desk) -> None:
+    long_seven.new(1, SELL, 99, 5, account_id=7)
+    long_seven.new(2, SELL, 100, 5, **REDUCE_SEVEN)
+    assert indicated(long_seven.new(3, BUY, 100, 10)) == [(100, 5, 5)]
+    events = long_seven.state(TRADING)
+    assert auction_trades(events) == [(3, 1, 100, 5)]
+    assert [(e.order_id, e.reason) for e in events if e.kind == CANCELED] == [
+        (2, Reason.REDUCE_ONLY)
+    ]
+
+
+def test_orders_behind_a_reduce_only_order_take_nothing_from_it(long_seven: Desk) -> None:
+    long_seven.new(1, SELL, 99, 5, **REDUCE_SEVEN)
+    long_seven.new(2, SELL, 100, 5, account_id=7)
+    long_seven.new(3, BUY, 100, 10)
+    assert auction_trades(long_seven.state(TRADING)) == [(3, 1, 100, 5), (3, 2, 100, 5)]
+
+
+def test_a_short_position_counts_the_buys_of_its_account(desk: Desk) -> None:
+    desk.perpetual()
+    desk.new(901, BUY, 100, 5)
+    desk.new(902, SELL, 100, 5, account_id=7)
+    desk.state(AUCTION)
+    desk.new(1, BUY, 101, 4, account_id=7)
+    desk.new(2, BUY, 100, 4, **REDUCE_SEVEN)
+    desk.new(3, SELL, 101, 1, account_id=7)
+    desk.new(4, SELL, 100, 9)
+    events = desk.state(TRADING)
+    assert [trade[:2] + trade[3:] for trade in auction_trades(events)] == [(1, 4, 4), (2, 4, 1)]
+
+
+def test_what_is_indicated_is_what_is_printed_of_reduce_only_orders(desk: Desk) -> None:
+    desk.perpetual()
+    desk.new(901, SELL, 100, 6)
+    desk.new(902, BUY, 100, 6, account_id=7)
+    desk.state(AUCTION)
+    desk.new(1, SELL, 90, 50, **REDUCE_SEVEN)
+    assert indicated(desk.new(2, BUY, 110, 20)) == [(110, 6, 14)]
+    assert indicated(desk.new(3, BUY, 95, 30)) == []
+    events = desk.state(TRADING)
+    assert auction_trades(events) == [(2, 1, 110, 6)]
+
+
+def test_an_order_with_nothing_to_reduce_has_no_say_in_the_price(long_seven: Desk) -> None:
+    long_seven.new(1, SELL, 95, 5, account_id=7)
+    long_seven.new(2, SELL, 104, 5, **REDUCE_SEVEN)
+    assert indicated(long_seven.new(3, BUY, 105, 5)) == [(100, 5, 0)]
+    assert auction_trades(long_seven.state(TRADING)) == [(3, 1, 100, 5)]
+
+
+def test_a_post_only_order_may_be_changed_in_an_auction_for_nobody_takes(desk: Desk) -> None:
+    desk.new(1, BUY, 100, 5, flags=Flag.POST_ONLY)
+    desk.state(AUCTION)
+    desk.new(2, SELL, 99, 5)
+    assert kinds(desk.replace(1, quantity_lots=3)) == [EventKind.ORDER_REPLACED, INDICATIVE]
+    assert kinds(desk.replace(1, 3, price_ticks=101)) == [EventKind.ORDER_REPLACED]
+    assert auction_trades(desk.state(TRADING)) == [(1, 2, 99, 3)]

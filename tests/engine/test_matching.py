@@ -2,7 +2,7 @@
 
 import pytest
 
-from svc.engine.records import EventKind, OrderType, Reason, Side, TimeInForce
+from svc.engine.records import EventKind, MarketState, OrderType, Reason, Side, TimeInForce
 from tests.engine.desk import BUY, SELL, Desk, kinds, trades
 
 ACCEPTED, TRADE, CANCELED = EventKind.ORDER_ACCEPTED, EventKind.TRADE, EventKind.ORDER_CANCELED
@@ -240,7 +240,6 @@ def test_the_last_event_of_a_command_says_so(desk: Desk) -> None:
         ({"display_lots": -1}, Reason.INVALID_COMMAND),
         ({"budget": 5}, Reason.INVALID_COMMAND),
         ({"stp_group": 5}, Reason.INVALID_COMMAND),
-        ({"kind": 77}, Reason.INVALID_COMMAND),
     ],
 )
 def test_what_makes_no_sense_is_rejected_with_its_reason(
@@ -269,3 +268,16 @@ def test_a_level_takes_no_more_lots_than_fit(desk: Desk) -> None:
     events = desk.send(*commands)
     assert events[-1].reason == Reason.BOOK_FULL
     assert desk.bids == [(100, 4_611 * 10**15, 4_611)]
+
+
+def test_a_fok_budget_order_without_a_limit_is_a_market_order(desk: Desk) -> None:
+    desk.instrument(collar_bps=100)
+    desk.new(1, SELL, 100, 1)
+    desk.new(2, SELL, 900, 1)
+    within = {"tif": TimeInForce.FOK_BUDGET, "budget": 10**6}
+    assert desk.new(3, BUY, 0, 2, **within)[-1].reason == Reason.FOK_NOT_FILLABLE
+    assert trades(desk.new(4, BUY, 900, 2, **within)) == [(1, 100, 1), (2, 900, 1)]
+    assert desk.new(5, BUY, 0, 2, **within)[-1].reason == Reason.FOK_NOT_FILLABLE
+    desk.state(MarketState.LIMIT_ONLY)
+    assert desk.new(6, BUY, 0, 2, **within)[0].reason == Reason.MARKET_STATE
+    assert desk.new(7, BUY, 900, 2, **within)[0].reason == Reason.NONE

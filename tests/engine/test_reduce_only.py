@@ -1,9 +1,14 @@
 """Reduce-only orders in perpetuals: they never make a position larger, or turn it round."""
 
+from collections.abc import Callable
+
 import pytest
 
-from svc.engine.records import EventKind, Flag, OrderType, Reason, TimeInForce
-from tests.engine.desk import BUY, SELL, Desk, kinds, trades
+from svc.engine.book import Engine
+from svc.engine.records import EventKind, Flag, OrderType, Reason, Side, TimeInForce
+from svc.engine.reference_records import position_record
+from svc.engine.reference_restore import RestoredEngine
+from tests.engine.desk import BUY, INSTRUMENT, SELL, Desk, kinds, trades
 
 ACCEPTED, TRADE, CANCELED = EventKind.ORDER_ACCEPTED, EventKind.TRADE, EventKind.ORDER_CANCELED
 REDUCE = {"flags": Flag.REDUCE_ONLY, "account_id": 7}
@@ -12,7 +17,7 @@ REDUCE = {"flags": Flag.REDUCE_ONLY, "account_id": 7}
 @pytest.fixture
 def long_seven(desk: Desk) -> Desk:
     """A perpetual in which account 7 has bought five lots."""
-    desk.instrument(perpetual=1)
+    desk.perpetual()
     desk.new(901, SELL, 100, 5)
     desk.new(902, BUY, 100, 5, account_id=7)
     return desk
@@ -95,7 +100,7 @@ def test_fill_or_kill_and_reduce_only_contradict_each_other(
 
 
 def test_many_positions_are_found_again(desk: Desk) -> None:
-    desk.instrument(perpetual=1)
+    desk.perpetual()
     for number in range(1, 300):
         desk.new(2 * number, SELL, 100, number, account_id=5_000)
         desk.new(2 * number + 1, BUY, 100, number, account_id=number)
@@ -103,3 +108,26 @@ def test_many_positions_are_found_again(desk: Desk) -> None:
     for number in range(1, 300, 17):
         order = {"account_id": number, "flags": Flag.REDUCE_ONLY, "tif": TimeInForce.IOC}
         assert trades(desk.new(2_000, SELL, 90, 10**6, **order)) == [(1_000, 90, number)]
+
+
+@pytest.mark.parametrize("restored", [Engine.restored, RestoredEngine], ids=["engine", "reference"])
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_position_is_held_within_the_bound_of_a_level(
+    restored: Callable[[bytes], Engine | RestoredEngine], side: Side
+) -> None:
+    most, sign = 1 << 62, 1 if side == BUY else -1
+    known, market = Desk(Engine()), Engine()
+    known.engine = market
+    known.instrument(perpetual=1)
+    known.new(1, side, 100, 1, account_id=7)
+    known.new(2, Side(3 - side), 100, 1)
+    at_edge = position_record(INSTRUMENT, 7, sign * (most - 10**15))
+    records = market.state_records().replace(position_record(INSTRUMENT, 7, sign), at_edge)
+    engine = restored(records)
+    for order_id in (3, 5):
+        for command in (
+            known.order(order_id, side, 100, 10**15, account_id=7),
+            known.order(order_id + 1, Side(3 - side), 100, 10**15),
+        ):
+            engine.apply(command.pack(), 1_000)
+    assert position_record(INSTRUMENT, 7, sign * most) in engine.state_records()

@@ -74,6 +74,7 @@ STATE_FIELDS = {
         "band_auction": "INSTRUMENT 3", "indicated_price": "INSTRUMENT 72",
         "indicated_lots": "INSTRUMENT 80", "indicated_surplus": "INSTRUMENT 88",
         "indicated_at": "only inside a command", "buys_follow_at": "the orders",
+        "reduce_only_keys": "the orders, at most",
         "sells_follow_at": "the orders",
         "version": "INSTRUMENT 12", "state_version": "INSTRUMENT 64",
         "max_quantity": "INSTRUMENT 16", "min_ticks": "INSTRUMENT 24",
@@ -83,7 +84,10 @@ STATE_FIELDS = {
         "traded_low": "only inside a command", "sides": "the orders",
     },
     "Membership": {"account_id": "GROUP 16", "group": "GROUP 24"},
-    "Position": {"account_id": "POSITION 16", "lots": "POSITION 24", "instrument_id": "POSITION 8"},
+    "Position": {
+        "account_id": "POSITION 16", "lots": "POSITION 24", "instrument_id": "POSITION 8",
+        "promised": "only inside a command",
+    },
     "Deadline": {"expire_ns": "ORDER 88", "order": "memory"},
     "Guess": {
         "nodes_given": "memory", "key": "memory", "book": "memory", "side": "memory",

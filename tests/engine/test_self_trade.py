@@ -170,4 +170,4 @@ def test_many_accounts_find_their_group_again(desk: Desk) -> None:
 @pytest.mark.parametrize("fields", [{"account_id": 0}, {"account_id": 7, "stp_group": -1}])
 def test_a_group_that_makes_no_sense_is_refused(desk: Desk, fields: dict[str, int]) -> None:
     (event,) = desk.send(desk.of(CommandKind.GROUP, **{"stp_group": 1, **fields}))
-    assert event.reason == Reason.INVALID_COMMAND
+    assert (event.kind, event.reason) == (EventKind.COMMAND_REJECTED, Reason.INVALID_COMMAND)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from svc.engine.records import CommandKind, EventKind, Flag, MarketState, OrderType, Reason
+from svc.engine.records import (
+    Command,
+    CommandKind,
+    EventKind,
+    Flag,
+    MarketState,
+    OrderType,
+    Reason,
+)
 from tests.engine.desk import BUY, SELL, Desk, kinds
 
 NEW_REFUSED = (EventKind.ORDER_REJECTED, Reason.MARKET_STATE)
@@ -159,7 +167,7 @@ def test_a_delisted_instrument_loses_its_orders_and_never_comes_back(desk: Desk)
         ({"account_id": 7, "instrument_id": 1}, [1, 2]),
         ({"account_id": 7, "instrument_id": 0, "side": SELL}, [2]),
         ({"account_id": 0, "instrument_id": 0}, [1, 2, 3, 4]),
-        ({"account_id": 0, "instrument_id": 77}, []),
+        ({"account_id": 8, "instrument_id": 0}, []),
     ],
 )
 def test_a_mass_cancel_takes_what_it_names_in_the_order_of_ids(
@@ -173,3 +181,124 @@ def test_a_mass_cancel_takes_what_it_names_in_the_order_of_ids(
     events = desk.send(desk.of(CommandKind.MASS_CANCEL, **fields))
     assert [event.order_id for event in events] == canceled
     assert all(event.reason == Reason.MASS_CANCEL for event in events)
+
+
+@pytest.mark.parametrize("perpetual", [0, 1])
+def test_an_instrument_stays_what_it_is_spot_or_perpetual(desk: Desk, perpetual: int) -> None:
+    desk.instrument(9, perpetual=perpetual, max_quantity_lots=50)
+    (event,) = desk.instrument(9, perpetual=1 - perpetual, max_quantity_lots=70)
+    assert (event.kind, event.reason) == (EventKind.INSTRUMENT_CHANGED, Reason.INVALID_COMMAND)
+    assert (event.flags & 1, event.quantity_lots) == (perpetual, 50)
+    (event,) = desk.instrument(9, perpetual=perpetual, max_quantity_lots=70)
+    assert (event.reason, event.quantity_lots) == (Reason.NONE, 70)
+
+
+def test_a_delisted_instrument_takes_no_definition(desk: Desk) -> None:
+    desk.instrument(9, max_quantity_lots=50)
+    desk.send(desk.of(CommandKind.STATE, side=MarketState.DELISTED, version=9, instrument_id=9))
+    (event,) = desk.instrument(9, max_quantity_lots=70)
+    assert (event.reason, event.state) == (Reason.DELISTED, MarketState.DELISTED)
+    assert event.quantity_lots == 50
+
+
+@pytest.fixture
+def narrowed(desk: Desk) -> Desk:
+    """Orders of eight lots, a buy at 50 and a stop of 140, in bounds that have become narrower."""
+    desk.new(1, BUY, 50, 8)
+    desk.new(2, BUY, 145, 8, order_type=OrderType.STOP_LIMIT, trigger_ticks=140)
+    desk.instrument(min_ticks=90, max_ticks=110, max_quantity_lots=4)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("order_id", "fields"),
+    [
+        (1, {"quantity_lots": 7}),
+        (1, {"price_ticks": 95}),
+        (1, {"price_ticks": 50, "quantity_lots": 8}),
+        (1, {"cap_ticks": 60}),
+        (2, {"quantity_lots": 7}),
+        (2, {"price_ticks": 100}),
+        (2, {"trigger_ticks": 105}),
+        (2, {"trigger_ticks": 140, "quantity_lots": 3}),
+    ],
+)
+def test_what_a_change_leaves_as_it_is_is_not_held_against_narrower_bounds(
+    narrowed: Desk, order_id: int, fields: dict[str, int]
+) -> None:
+    (event,) = narrowed.replace(order_id, **fields)
+    assert (event.kind, event.reason) == (EventKind.ORDER_REPLACED, Reason.NONE)
+
+
+@pytest.mark.parametrize(
+    ("order_id", "fields", "reason"),
+    [
+        (1, {"quantity_lots": 9}, Reason.QUANTITY_OUT_OF_RANGE),
+        (1, {"price_ticks": 51}, Reason.PRICE_OUT_OF_RANGE),
+        (2, {"quantity_lots": 9}, Reason.QUANTITY_OUT_OF_RANGE),
+        (2, {"price_ticks": 144}, Reason.PRICE_OUT_OF_RANGE),
+        (2, {"trigger_ticks": 139}, Reason.PRICE_OUT_OF_RANGE),
+    ],
+)
+def test_what_a_change_makes_different_is_held_against_the_bounds_of_now(
+    narrowed: Desk, order_id: int, fields: dict[str, int], reason: Reason
+) -> None:
+    (event,) = narrowed.replace(order_id, **fields)
+    assert (event.kind, event.reason) == (EventKind.REPLACE_REJECTED, reason)
+
+
+def test_a_move_to_the_price_an_order_has_is_not_held_against_narrower_bounds(
+    narrowed: Desk,
+) -> None:
+    assert kinds(narrowed.move(1, 50)) == [EventKind.ORDER_REPLACED]
+    assert narrowed.move(1, 51)[0].reason == Reason.PRICE_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize("kind", [0, 13, 200])
+def test_a_command_of_an_unknown_kind_is_refused_as_one_on_no_order(desk: Desk, kind: int) -> None:
+    command = Command(kind, order_id=5, account_id=7, version=3, instrument_id=1)
+    (event,) = desk.send(command)
+    assert (event.kind, event.reason) == (EventKind.COMMAND_REJECTED, Reason.INVALID_COMMAND)
+    assert (event.order_type, event.order_id, event.account_id, event.version) == (kind, 0, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"side": 3}, Reason.INVALID_COMMAND),
+        ({"side": 9, "instrument_id": 77}, Reason.INVALID_COMMAND),
+        ({"account_id": -1}, Reason.INVALID_COMMAND),
+        ({"instrument_id": 77}, Reason.UNKNOWN_INSTRUMENT),
+        ({"instrument_id": 65_536}, Reason.UNKNOWN_INSTRUMENT),
+    ],
+)
+def test_a_mass_cancel_that_makes_no_sense_is_refused(
+    desk: Desk, fields: dict[str, int], reason: Reason
+) -> None:
+    desk.new(1, BUY, 100, 5)
+    (event,) = desk.send(desk.of(CommandKind.MASS_CANCEL, **fields))
+    assert (event.kind, event.reason) == (EventKind.COMMAND_REJECTED, reason)
+    assert event.order_type == CommandKind.MASS_CANCEL
+    assert desk.bids == [(100, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused"),
+    [
+        (CommandKind.CANCEL, EventKind.CANCEL_REJECTED),
+        (CommandKind.REDUCE, EventKind.CANCEL_REJECTED),
+        (CommandKind.MOVE, EventKind.REPLACE_REJECTED),
+        (CommandKind.REPLACE, EventKind.REPLACE_REJECTED),
+    ],
+)
+def test_a_command_that_names_another_instrument_does_not_find_the_order(
+    desk: Desk, kind: CommandKind, refused: EventKind
+) -> None:
+    desk.instrument(2)
+    desk.new(1, BUY, 100, 5)
+    wanted = {"order_id": 1, "price_ticks": 99, "quantity_lots": 3, "version": 2}
+    for other in (2, 77):
+        (event,) = desk.send(desk.of(kind, **{**wanted, "instrument_id": other}))
+        assert (event.kind, event.reason) == (refused, Reason.UNKNOWN_ORDER)
+    (event,) = desk.send(desk.of(kind, **{**wanted, "instrument_id": 0}))
+    assert event.kind != refused

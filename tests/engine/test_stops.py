@@ -218,3 +218,23 @@ def test_a_mass_cancel_takes_waiting_stops_too(desk: Desk) -> None:
     desk.new(1, BUY, 90, 5, trigger_ticks=105, account_id=7, **LIMIT)
     command = desk.of(CommandKind.MASS_CANCEL, account_id=7)
     assert [(e.order_id, e.reason) for e in desk.send(command)] == [(1, Reason.MASS_CANCEL)]
+
+
+@pytest.mark.parametrize("trail", [0, 2])
+def test_a_replace_that_names_no_cap_leaves_a_stop_market_order_its_own(
+    desk: Desk, trail: int
+) -> None:
+    desk.new(1, BUY, 0, 5, trigger_ticks=105, cap_ticks=108, trail_offset_ticks=trail, **MARKET)
+    (event,) = desk.replace(1, quantity_lots=4)
+    assert (event.kind, event.cap_ticks) == (REPLACED, 108)
+    desk.new(2, SELL, 107, 1)
+    desk.new(3, SELL, 500, 9)
+    events = print_at(desk, 10, 105)
+    assert trades(events)[1:] == [(2, 107, 1)]
+    assert (events[-1].kind, events[-1].reason) == (CANCELED, Reason.PRICE_COLLAR)
+
+
+def test_a_replace_may_give_a_stop_market_order_another_cap(desk: Desk) -> None:
+    desk.new(1, BUY, 0, 5, trigger_ticks=105, cap_ticks=108, **MARKET)
+    (event,) = desk.replace(1, cap_ticks=110)
+    assert event.cap_ticks == 110

@@ -66,16 +66,16 @@ def test_the_version_that_holds_changes_nothing_and_an_earlier_one_is_refused(de
     assert desk.engine.state_hash() == before
     for number in (0, -1, SEMANTIC_VERSION - 1):
         (event,) = desk.send(version(number))
-        assert (event.kind, event.reason) == (EventKind.ORDER_REJECTED, Reason.INVALID_COMMAND)
+        assert (event.kind, event.reason) == (EventKind.COMMAND_REJECTED, Reason.INVALID_COMMAND)
 
 
 def test_a_later_version_stands_alone_in_its_batch_and_changes_the_state(desk: Desk) -> None:
     before = desk.engine.state_hash()
-    assert kinds(desk.send(version(NEXT), version(NEXT))) == [EventKind.ORDER_REJECTED] * 2
+    assert kinds(desk.send(version(NEXT), version(NEXT))) == [EventKind.COMMAND_REJECTED] * 2
     before = desk.engine.state_hash()
     assert desk.send(version(NEXT)) == []
     assert desk.engine.state_hash() != before
-    assert kinds(desk.send(version(SEMANTIC_VERSION))) == [EventKind.ORDER_REJECTED]
+    assert kinds(desk.send(version(SEMANTIC_VERSION))) == [EventKind.COMMAND_REJECTED]
 
 
 def test_a_version_begins_with_a_segment_and_a_snapshot_and_takes_nothing_more(

@@ -339,8 +339,8 @@ def _order_triggered(f: _Fields) -> records_pb2.Event:
             side=f[_SIDE],
             price_ticks=f[_PRICE],
             quantity_lots=f[_QUANTITY],
-            trigger_ticks=f[_TRIGGER],
-            reached_ticks=f[_CAP],
+            trigger_ticks=f[_CAP],
+            reached_ticks=f[_TRIGGER],
         ),
     )
 
@@ -426,6 +426,19 @@ def _indicative_price(f: _Fields) -> records_pb2.Event:
     )
 
 
+def _command_rejected(f: _Fields) -> records_pb2.Event:
+    return _event(
+        f,
+        command_rejected=_of(
+            records_pb2.CommandRejected,
+            command_kind=f[_TYPE],
+            version=f[_VERSION],
+            account_id=f[_ACCOUNT],
+            reason=f[_REASON],
+        ),
+    )
+
+
 _UNPACK: dict[int, Callable[[_Fields], records_pb2.Event]] = {
     EventKind.ORDER_ACCEPTED: _order_accepted,
     EventKind.TRADE: _trade,
@@ -440,4 +453,5 @@ _UNPACK: dict[int, Callable[[_Fields], records_pb2.Event]] = {
     EventKind.STATE_CHANGED: _state_changed,
     EventKind.INSTRUMENT_CHANGED: _instrument_changed,
     EventKind.INDICATIVE_PRICE: _indicative_price,
+    EventKind.COMMAND_REJECTED: _command_rejected,
 }

@@ -245,4 +245,5 @@ _READERS: dict[str, _Reader] = {
     "state_changed": _state_changed,
     "instrument_changed": _instrument_changed,
     "indicative_price": _nothing,
+    "command_rejected": _nothing,
 }

@@ -182,7 +182,7 @@ def test_a_replace_gives_the_order_its_new_terms_and_version() -> None:
 
 def test_a_stop_whose_trigger_trades_keeps_its_state_and_the_time() -> None:
     run = applying(SELL)
-    run.apply(of_order("order_triggered", quantity_lots=100, trigger_ticks=49, reached_ticks=50))
+    run.apply(of_order("order_triggered", quantity_lots=100, trigger_ticks=50, reached_ticks=49))
     row = run.touched[1]
     assert (row.status, row.remaining_lots, row.triggered_us) == (Status.ACCEPTED, 100, 1_000_000)
     assert (run.events[0].event_type, run.events[0].status) == (

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EngineServiceStub:
-    """The engine of one or more markets.
+    """The engine of one market.
     """
 
     def __init__(self, channel):
@@ -98,7 +98,7 @@ class EngineServiceStub:
 
 
 class EngineServiceServicer:
-    """The engine of one or more markets.
+    """The engine of one market.
     """
 
     def Submit(self, request_iterator, context):
@@ -114,21 +114,21 @@ class EngineServiceServicer:
 
     def PlaceOrder(self, request, context):
         """Hands over one order as the batch of that number. Answers when it is durable and matched.
-        Errors as of Submit.
+        FAILED_PRECONDITION: DIGEST_MISMATCH or BATCH_GAP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Hands over one cancel as the batch of that number. Errors as of Submit.
+        """Hands over one cancel as the batch of that number. Errors as of PlaceOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceOrder(self, request, context):
-        """Hands over one replace as the batch of that number. Errors as of Submit.
+        """Hands over one replace as the batch of that number. Errors as of PlaceOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,7 +275,7 @@ def add_EngineServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EngineService:
-    """The engine of one or more markets.
+    """The engine of one market.
     """
 
     @staticmethod

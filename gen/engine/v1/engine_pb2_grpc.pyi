@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EngineServiceStub:
-    """The engine of one or more markets."""
+    """The engine of one market."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,12 +44,12 @@ class EngineServiceStub:
     """
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_engine_pb2.PlaceOrderRequest, _engine_pb2.PlaceOrderResponse]
     """Hands over one order as the batch of that number. Answers when it is durable and matched.
-    Errors as of Submit.
+    FAILED_PRECONDITION: DIGEST_MISMATCH or BATCH_GAP.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_engine_pb2.CancelOrderRequest, _engine_pb2.CancelOrderResponse]
-    """Hands over one cancel as the batch of that number. Errors as of Submit."""
+    """Hands over one cancel as the batch of that number. Errors as of PlaceOrder."""
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_engine_pb2.ReplaceOrderRequest, _engine_pb2.ReplaceOrderResponse]
-    """Hands over one replace as the batch of that number. Errors as of Submit."""
+    """Hands over one replace as the batch of that number. Errors as of PlaceOrder."""
     StreamEvents: _grpc.UnaryStreamMultiCallable[_engine_pb2.StreamEventsRequest, _engine_pb2.StreamEventsResponse]
     """Follows the events after a position, whole batches in order. The position is checked:
     FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH or LOG_BEHIND_CONSUMER; OUT_OF_RANGE with
@@ -88,7 +88,7 @@ class EngineServiceStub:
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
-    """The engine of one or more markets."""
+    """The engine of one market."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Submit: _aio.StreamStreamMultiCallable[_engine_pb2.SubmitRequest, _engine_pb2.SubmitResponse]  # type: ignore[assignment]
@@ -100,12 +100,12 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_engine_pb2.PlaceOrderRequest, _engine_pb2.PlaceOrderResponse]  # type: ignore[assignment]
     """Hands over one order as the batch of that number. Answers when it is durable and matched.
-    Errors as of Submit.
+    FAILED_PRECONDITION: DIGEST_MISMATCH or BATCH_GAP.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_engine_pb2.CancelOrderRequest, _engine_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Hands over one cancel as the batch of that number. Errors as of Submit."""
+    """Hands over one cancel as the batch of that number. Errors as of PlaceOrder."""
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_engine_pb2.ReplaceOrderRequest, _engine_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Hands over one replace as the batch of that number. Errors as of Submit."""
+    """Hands over one replace as the batch of that number. Errors as of PlaceOrder."""
     StreamEvents: _aio.UnaryStreamMultiCallable[_engine_pb2.StreamEventsRequest, _engine_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Follows the events after a position, whole batches in order. The position is checked:
     FAILED_PRECONDITION with LOG_FOREIGN, HASH_MISMATCH or LOG_BEHIND_CONSUMER; OUT_OF_RANGE with
@@ -143,7 +143,7 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """Where the market's log stands."""
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The engine of one or more markets."""
+    """The engine of one market."""
 
     @_abc_1.abstractmethod
     def Submit(
@@ -165,7 +165,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.PlaceOrderResponse, _abc.Awaitable[_engine_pb2.PlaceOrderResponse]]:
         """Hands over one order as the batch of that number. Answers when it is durable and matched.
-        Errors as of Submit.
+        FAILED_PRECONDITION: DIGEST_MISMATCH or BATCH_GAP.
         """
 
     @_abc_1.abstractmethod
@@ -174,7 +174,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.CancelOrderResponse, _abc.Awaitable[_engine_pb2.CancelOrderResponse]]:
-        """Hands over one cancel as the batch of that number. Errors as of Submit."""
+        """Hands over one cancel as the batch of that number. Errors as of PlaceOrder."""
 
     @_abc_1.abstractmethod
     def ReplaceOrder(
@@ -182,7 +182,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.ReplaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.ReplaceOrderResponse, _abc.Awaitable[_engine_pb2.ReplaceOrderResponse]]:
-        """Hands over one replace as the batch of that number. Errors as of Submit."""
+        """Hands over one replace as the batch of that number. Errors as of PlaceOrder."""
 
     @_abc_1.abstractmethod
     def StreamEvents(

@@ -542,8 +542,20 @@ class IndicativePrice(_message.Message):
     surplus_lots: int
     def __init__(self, price_ticks: _Optional[int] = ..., quantity_lots: _Optional[int] = ..., surplus_lots: _Optional[int] = ...) -> None: ...
 
+class CommandRejected(_message.Message):
+    __slots__ = ("command_kind", "version", "account_id", "reason")
+    COMMAND_KIND_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    command_kind: int
+    version: int
+    account_id: int
+    reason: Reason.Value
+    def __init__(self, command_kind: _Optional[int] = ..., version: _Optional[int] = ..., account_id: _Optional[int] = ..., reason: _Optional[_Union[Reason.Value, str]] = ...) -> None: ...
+
 class Event(_message.Message):
-    __slots__ = ("sequence", "time_unix_ns", "instrument_id", "order_accepted", "trade", "order_canceled", "order_rejected", "order_expired", "order_replaced", "order_triggered", "order_reduced", "cancel_rejected", "replace_rejected", "state_changed", "instrument_changed", "indicative_price", "end_of_command")
+    __slots__ = ("sequence", "time_unix_ns", "instrument_id", "order_accepted", "trade", "order_canceled", "order_rejected", "order_expired", "order_replaced", "order_triggered", "order_reduced", "cancel_rejected", "replace_rejected", "state_changed", "instrument_changed", "indicative_price", "command_rejected", "end_of_command")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -560,6 +572,7 @@ class Event(_message.Message):
     STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENT_CHANGED_FIELD_NUMBER: _ClassVar[int]
     INDICATIVE_PRICE_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_REJECTED_FIELD_NUMBER: _ClassVar[int]
     END_OF_COMMAND_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     time_unix_ns: int
@@ -577,8 +590,9 @@ class Event(_message.Message):
     state_changed: StateChanged
     instrument_changed: InstrumentChanged
     indicative_price: IndicativePrice
+    command_rejected: CommandRejected
     end_of_command: bool
-    def __init__(self, sequence: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., instrument_id: _Optional[int] = ..., order_accepted: _Optional[_Union[OrderAccepted, _Mapping]] = ..., trade: _Optional[_Union[Trade, _Mapping]] = ..., order_canceled: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_rejected: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_expired: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_replaced: _Optional[_Union[OrderReplaced, _Mapping]] = ..., order_triggered: _Optional[_Union[OrderTriggered, _Mapping]] = ..., order_reduced: _Optional[_Union[OrderReduced, _Mapping]] = ..., cancel_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., replace_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., instrument_changed: _Optional[_Union[InstrumentChanged, _Mapping]] = ..., indicative_price: _Optional[_Union[IndicativePrice, _Mapping]] = ..., end_of_command: _Optional[bool] = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., time_unix_ns: _Optional[int] = ..., instrument_id: _Optional[int] = ..., order_accepted: _Optional[_Union[OrderAccepted, _Mapping]] = ..., trade: _Optional[_Union[Trade, _Mapping]] = ..., order_canceled: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_rejected: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_expired: _Optional[_Union[OrderEnded, _Mapping]] = ..., order_replaced: _Optional[_Union[OrderReplaced, _Mapping]] = ..., order_triggered: _Optional[_Union[OrderTriggered, _Mapping]] = ..., order_reduced: _Optional[_Union[OrderReduced, _Mapping]] = ..., cancel_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., replace_rejected: _Optional[_Union[RequestRejected, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., instrument_changed: _Optional[_Union[InstrumentChanged, _Mapping]] = ..., indicative_price: _Optional[_Union[IndicativePrice, _Mapping]] = ..., command_rejected: _Optional[_Union[CommandRejected, _Mapping]] = ..., end_of_command: _Optional[bool] = ...) -> None: ...
 
 class EventBatch(_message.Message):
     __slots__ = ("market", "log_id", "batch_number", "previous_hash", "running_hash", "events")
