@@ -1,6 +1,20 @@
 -- What Envoy's own filters cannot do for the edge. `mesh edge render` fills FIELDS in from the
 -- contracts: for each REST route with a body, every spelling of a field and its canonical name.
+-- PATTERNS are the routes with a variable in their path.
 local FIELDS = {--[[fields]]}
+local PATTERNS = {--[[patterns]]}
+
+local function fields_of(route)
+  local fields = FIELDS[route]
+  if fields ~= nil then
+    return fields
+  end
+  for pattern, found in pairs(PATTERNS) do
+    if string.find(route, pattern) then
+      return found
+    end
+  end
+end
 
 -- The edge's reply format puts reason and field where every other error has them.
 local function reject(handle, reason, message, field)
@@ -67,7 +81,7 @@ function envoy_on_request(handle)
     headers:replace(":path", path)
     handle:clearRouteCache()
   end
-  local fields = FIELDS[(headers:get(":method") or "") .. " " .. (string.match(path, "^[^?]*"))]
+  local fields = fields_of((headers:get(":method") or "") .. " " .. string.match(path, "^[^?]*"))
   if fields ~= nil then
     local body = handle:body()
     if body ~= nil then

@@ -161,16 +161,16 @@ def _connection_manager(public: list[Method], layout: EdgeLayout) -> Json:
 
 
 def _script(public: list[Method]) -> Json:
-    routes = [
-        f'["{binding.verb} {binding.path}"] = {{'
-        + ", ".join(f'{spelling} = "{name}"' for spelling, name in binding.body_fields)
-        + "}"
-        for method in public
-        for binding in method.bindings
-        if binding.body_fields
-    ]
+    literal, others = [], []
+    for binding in [b for method in public for b in method.bindings if b.body_fields]:
+        fields = ", ".join(f'{spelling} = "{name}"' for spelling, name in binding.body_fields)
+        if binding.is_literal:
+            literal.append(f'["{binding.verb} {binding.path}"] = {{{fields}}}')
+        else:
+            others.append(f'["{binding.lua_pattern}"] = {{{fields}}}')
     source = _SCRIPT.read_text(encoding="utf-8")
-    return {"inline_string": source.replace("--[[fields]]", ", ".join(routes))}
+    source = source.replace("--[[fields]]", ", ".join(literal))
+    return {"inline_string": source.replace("--[[patterns]]", ", ".join(others))}
 
 
 def _filter(name: str, config: dict[str, Json], kind: str) -> Json:

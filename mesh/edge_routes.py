@@ -8,7 +8,7 @@ be routed by accident.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -41,6 +41,12 @@ class HttpBinding:
         """RE2 pattern that the whole path, without query, must match."""
         parts = _VARIABLE.split(self.path)
         return "[^/]+".join(re.escape(part) for part in parts)
+
+    @property
+    def lua_pattern(self) -> str:
+        """Lua pattern that verb, space and the whole path must match."""
+        parts = _VARIABLE.split(f"{self.verb} {self.path}")
+        return "^" + "[^/]+".join(re.sub(r"([^\w/ ])", r"%\1", part) for part in parts) + "$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def read_methods(descriptor_set: Path) -> list[Method]:
         for message in file.message_type
     }
     methods = [
-        _method(f"{file.package}.{service.name}", method, messages[method.input_type])
+        _method(f"{file.package}.{service.name}", method, messages)
         for file in files
         for service in file.service
         for method in service.method
@@ -87,8 +93,9 @@ def read_methods(descriptor_set: Path) -> list[Method]:
 def _method(
     service: str,
     method: descriptor_pb2.MethodDescriptorProto,
-    request: descriptor_pb2.DescriptorProto,
+    messages: Mapping[str, descriptor_pb2.DescriptorProto],
 ) -> Method:
+    request = messages[method.input_type]
     access = method.options.Extensions[options_pb2.access]
     return Method(
         service=service,
@@ -97,21 +104,43 @@ def _method(
         anonymous=access.anonymous,
         callers=tuple(access.callers),
         streaming=method.client_streaming or method.server_streaming,
-        bindings=tuple(_bindings(method.options.Extensions[cast("Any", http)], request)),
+        bindings=tuple(_bindings(method.options.Extensions[cast("Any", http)], request, messages)),
     )
 
 
-def _bindings(rule: HttpRule, request: descriptor_pb2.DescriptorProto) -> Iterator[HttpBinding]:
+def _bindings(
+    rule: HttpRule,
+    request: descriptor_pb2.DescriptorProto,
+    messages: Mapping[str, descriptor_pb2.DescriptorProto],
+) -> Iterator[HttpBinding]:
     verb = rule.WhichOneof("pattern")
     if verb in _VERBS:
-        fields = _spellings(request) if rule.body == "*" else ()
-        yield HttpBinding(path=getattr(rule, verb), verb=verb.upper(), body_fields=fields)
+        path: str = getattr(rule, verb)
+        fields = _spellings(_body(rule.body, request, messages), path) if rule.body else ()
+        yield HttpBinding(path=path, verb=verb.upper(), body_fields=fields)
     for additional in rule.additional_bindings:
-        yield from _bindings(additional, request)
+        yield from _bindings(additional, request, messages)
 
 
-def _spellings(message: descriptor_pb2.DescriptorProto) -> tuple[tuple[str, str], ...]:
-    names = {name: field.name for field in message.field for name in (field.name, field.json_name)}
+def _body(
+    name: str,
+    request: descriptor_pb2.DescriptorProto,
+    messages: Mapping[str, descriptor_pb2.DescriptorProto],
+) -> descriptor_pb2.DescriptorProto:
+    """The message that a body is read into: the request, or that of one of its fields."""
+    if name == "*":
+        return request
+    return next(messages[field.type_name] for field in request.field if field.name == name)
+
+
+def _spellings(message: descriptor_pb2.DescriptorProto, path: str) -> tuple[tuple[str, str], ...]:
+    """Of the fields that the path does not give already."""
+    names = {
+        name: field.name
+        for field in message.field
+        if f"{{{field.name}}}" not in path
+        for name in (field.name, field.json_name)
+    }
     return tuple(names.items())
 
 

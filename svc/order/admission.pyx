@@ -62,6 +62,20 @@ cpdef check(Terms terms, condition, int64_t now_unix_ns):
         )
 
 
+def check_change(instrument, condition, int64_t price_ticks, int64_t stop_ticks):
+    """Raises where a live order may not be changed now to these prices; 0 is one that stays.
+
+    As of `check`; a state that takes nothing new takes no change either, the others take all.
+    """
+    if condition.state in _NOTHING_NEW:
+        reason, is_so = _NOTHING_NEW[condition.state]
+        raise _refused(reason, instrument, condition.state, f"{is_so}.")
+    if price_ticks:
+        _check_price("price", price_ticks, instrument, condition)
+    if stop_ticks:
+        _check_price("stop_price", stop_ticks, instrument, condition)
+
+
 cpdef int64_t reference_ticks(instrument, condition) except? -1:
     """The last applied trade, else what operators have set, else 0: none."""
     return condition.last_price_ticks or instrument.reference_price_ticks

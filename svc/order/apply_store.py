@@ -35,10 +35,18 @@ WHERE o.id = a.id AND o.events = a.found
 
 _REPRICE = """
 UPDATE orders o SET version = a.version, price_ticks = a.price_ticks, cap_ticks = a.cap_ticks,
-    lots = a.lots, price = nullif(a.price_ticks, 0) * i.tick_size, quantity = a.lots * i.lot_size
-FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
-    AS a (id, instrument_id, version, price_ticks, cap_ticks, lots)
+    lots = a.lots, price = nullif(a.price_ticks, 0) * i.tick_size, quantity = a.lots * i.lot_size,
+    stop_price = CASE WHEN a.trigger_ticks > 0 AND o.trail_offset IS NULL AND o.trail_bps IS NULL
+        THEN a.trigger_ticks * i.tick_size ELSE o.stop_price END
+FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[],
+    $7::bigint[]) AS a (id, instrument_id, version, price_ticks, cap_ticks, lots, trigger_ticks)
 JOIN instruments i ON i.id = a.instrument_id
+WHERE o.id = a.id
+"""
+
+_REFUSE = """
+UPDATE orders o SET replace_reason = a.reason
+FROM unnest($1::bigint[], $2::text[]) AS a (id, reason)
 WHERE o.id = a.id
 """
 
@@ -106,13 +114,9 @@ async def update(
     ended = [row for row in rows if row.ended]
     if ended:
         await conn.execute(_CLOSE, [row.account_id for row in ended], [row.id for row in ended])
-    repriced = [row for row in rows if row.repriced]
-    if repriced:
-        await _reprice(conn, repriced)
-    triggered = [row for row in rows if row.triggered_us]
-    if triggered:
-        times_us = [row.triggered_us for row in triggered]
-        await conn.execute(_TRIGGER, [row.id for row in triggered], times_us)
+    seldom = [row for row in rows if row.seldom]
+    if seldom:
+        await _update_seldom(conn, seldom)
 
 
 async def insert_events(
@@ -127,6 +131,20 @@ async def insert_trades(conn: asyncpg.Connection, trades: Sequence[TradeRow]) ->
     await conn.execute(_INSERT_TRADES, trades)
 
 
+async def _update_seldom(conn: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    repriced = [row for row in rows if row.repriced]
+    if repriced:
+        await _reprice(conn, repriced)
+    triggered = [row for row in rows if row.triggered_us]
+    if triggered:
+        times_us = [row.triggered_us for row in triggered]
+        await conn.execute(_TRIGGER, [row.id for row in triggered], times_us)
+    refused = [row for row in rows if row.replace_reason is not None]
+    if refused:
+        reasons = [row.replace_reason for row in refused]
+        await conn.execute(_REFUSE, [row.id for row in refused], reasons)
+
+
 async def _reprice(conn: asyncpg.Connection, rows: Sequence[Row]) -> None:
     await conn.execute(
         _REPRICE,
@@ -136,4 +154,5 @@ async def _reprice(conn: asyncpg.Connection, rows: Sequence[Row]) -> None:
         [row.price_ticks for row in rows],
         [row.cap_ticks for row in rows],
         [row.lots for row in rows],
+        [row.trigger_ticks for row in rows],
     )

@@ -24,6 +24,8 @@ from svc.kit.market_events cimport (
     Event,
 )
 
+from engine.v1 import records_pb2
+
 from svc.kit.market_events import REASONS
 from svc.order import lifecycle
 from svc.order.applied import ChangeRow, EventRow, Tally, TradeRow, UnfitError
@@ -57,6 +59,8 @@ cdef int FILL = Cause.FILL
 cdef int PARTLY_FILLED = EventType.PARTIALLY_FILLED
 cdef int WHOLLY_FILLED = EventType.FILLED
 cdef str SPENT = "BUDGET_EXHAUSTED"
+cdef int BELOW_EXECUTED = records_pb2.Reason.BELOW_EXECUTED
+cdef int REPLACE_PENDING = Status.REPLACE_PENDING
 _SIDE_LABELS = {int(side): side.name.lower() for side in Side}
 # A named tuple's own constructor costs half as much again as this, which is all it does.
 cdef object _new = tuple.__new__
@@ -95,7 +99,10 @@ cdef class Row:
     cdef readonly uint64_t sequence
     cdef readonly bint ended     # whether these events have ended it
     cdef readonly bint repriced  # whether they have changed its price, cap or quantity
+    cdef readonly int64_t trigger_ticks  # the trigger with which it was repriced; 0: none
     cdef readonly int64_t triggered_us  # when its trigger traded, if one of these events says so
+    cdef readonly str replace_reason  # why one of them has refused a replace
+    cdef readonly bint seldom  # whether one of the four above is set
     cdef bint touched
 
     def __init__(
@@ -256,11 +263,15 @@ cdef class Applying:
             row.price_ticks, row.cap_ticks = event.price_ticks, event.cap_ticks
             row.remaining_lots = event.remaining_lots
             row.lots = row.filled_lots + event.remaining_lots
-            row.repriced = True
+            row.trigger_ticks = event.trigger_ticks
+            row.repriced = row.seldom = True
         elif kind == ORDER_TRIGGERED:
             row.triggered_us = event.time_unix_ns // 1_000
+            row.seldom = True
         elif kind == ORDER_CANCELED or kind == ORDER_REJECTED or kind == ORDER_EXPIRED:
             self._end(row, kind, reason, spent)
+        elif kind == REPLACE_REJECTED or previous == REPLACE_PENDING and kind == CANCEL_REJECTED:
+            row.replace_reason, row.seldom = reason, True
         row.events += 1
         row.sequence = event.sequence
         self.events.append(_new(EventRow, (
@@ -282,12 +293,15 @@ cdef class Applying:
 
 
 cdef int _check(Row row, Event event) except -1:
-    """The event speaks of the order as it stands; a replace of its next version."""
+    """The event speaks of the order as it stands; a replace of its next version.
+
+    So does the end that a replace to no more than what is filled by then comes to.
+    """
     cdef int kind = event.kind
     cdef bint entering = kind == ORDER_ACCEPTED or kind == ORDER_TRIGGERED
     cdef int64_t left = event.quantity_lots if entering else event.remaining_lots
     cdef bint fits = event.version == row.version
-    if kind == ORDER_REPLACED:
+    if kind == ORDER_REPLACED or (kind == ORDER_CANCELED and event.reason == BELOW_EXECUTED):
         fits = event.version > row.version
     if kind == ORDER_ACCEPTED:
         fits = fits and left == row.remaining_lots

@@ -1,6 +1,7 @@
 from typing import TypeAlias
 
 from svc.kit.errors import DomainError
+from svc.order.changes import Change
 from svc.order.instrument import Instrument
 
 class Answer:
@@ -138,6 +139,8 @@ class Create:
 class Cancel:
     def __init__(self, caller: Caller, order_id: int, name: str, key: Key | None) -> None: ...
     @property
+    def named_id(self) -> int: ...
+    @property
     def account_id(self) -> int: ...
     @property
     def order_id(self) -> int: ...
@@ -151,4 +154,4 @@ class Cancel:
     def deadline_s(self) -> float | None: ...
     result: Result | None
 
-Ask: TypeAlias = Create | Cancel
+Ask: TypeAlias = Create | Cancel | Change

@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from svc.kit.errors import DomainError
+from svc.order.changes import Change
 from svc.order.lifecycle import Status
 
 cdef int NEW = Status.NEW, REJECTED = Status.REJECTED
@@ -100,6 +101,11 @@ cdef class Cancel:
         self.name = name
         self.key = key
 
+    @property
+    def named_id(self):
+        """The live order that it is about."""
+        return self.order_id
+
 
 @cython.no_gc
 cdef class Caller:
@@ -114,4 +120,4 @@ cdef class Caller:
 
 
 Result = Answer | DomainError
-Ask = Create | Cancel
+Ask = Create | Cancel | Change

@@ -17,7 +17,7 @@ from svc.kit.wire cimport (
     LENGTH, Span, put_bytes, put_number, put_signed, take_inside, take_varint
 )
 from svc.order.admission cimport notional_units
-from svc.order.asks cimport Answer, Cancel, Create, Key, Terms
+from svc.order.asks cimport Answer, Create, Key, Terms
 
 from svc.kit.errors import DomainError
 from svc.order.terms import Side
@@ -29,7 +29,9 @@ cdef enum:
     ITEMS = 1  # field of the lists of every request and response here
     NEW_ORDER = 1
     CANCEL_ORDER = 2
+    REPLACE_ORDER = 3
     COMMANDS = 4
+    CANCEL_REPLACE_ORDER = 12
     DIGEST_BYTES = 16
     CLAIM_BYTES = 24
 
@@ -180,10 +182,20 @@ cdef class CommandBatch:
 
     def add_new_order(self, Create create not None):
         """The command that brings an order to its market."""
+        self._add_order(NEW_ORDER, create, create.order_id, 0)
+        self.orders += 1
+
+    def add_cancel_replace(self, int64_t order_id, Create create not None):
+        """The command that cancels an order and brings another in its place."""
+        self._add_order(CANCEL_REPLACE_ORDER, create, order_id, create.order_id)
+
+    cdef int _add_order(
+        self, int kind, Create create, int64_t order_id, int64_t new_order_id
+    ) except -1:
         cdef uint8_t order[MOST_BYTES]
         cdef uint8_t *out = order
         cdef Terms terms = create.terms
-        out = put_number(out, 1, <uint64_t>create.order_id)
+        out = put_number(out, 1, <uint64_t>order_id)
         out = put_number(out, 2, 1)
         out = put_number(out, 3, <uint64_t>create.account_id)
         out = put_number(out, 4, <uint64_t>terms.instrument.id)
@@ -204,9 +216,9 @@ cdef class CommandBatch:
         out = put_number(out, 18, <uint64_t>create.budget_tick_lots)
         if terms.price_ticks:
             out = put_number(out, 19, <uint64_t>terms.expires_at_unix_ns)
+        out = put_number(out, 20, <uint64_t>new_order_id)
         out = put_number(out, 21, <uint64_t>terms.activation_ticks)
-        self._add(NEW_ORDER, order, out - order)
-        self.orders += 1
+        return self._add(kind, order, out - order)
 
     def add_cancel(self, int64_t order_id, int64_t account_id, int64_t instrument_id):
         """The command that cancels an order."""
@@ -216,6 +228,23 @@ cdef class CommandBatch:
         out = put_number(out, 2, <uint64_t>account_id)
         out = put_number(out, 3, <uint64_t>instrument_id)
         self._add(CANCEL_ORDER, order, out - order)
+
+    def add_replace(
+        self, int64_t order_id, int64_t account_id, int64_t instrument_id, int version,
+        int64_t price_ticks, int64_t cap_ticks, int64_t stop_ticks, int64_t lots,
+    ):
+        """The command that replaces an order under a higher version; 0 keeps what it has."""
+        cdef uint8_t order[MOST_BYTES]
+        cdef uint8_t *out = order
+        out = put_number(out, 1, <uint64_t>order_id)
+        out = put_number(out, 2, <uint64_t>version)
+        out = put_number(out, 3, <uint64_t>account_id)
+        out = put_number(out, 4, <uint64_t>instrument_id)
+        out = put_number(out, 5, <uint64_t>price_ticks)
+        out = put_number(out, 6, <uint64_t>cap_ticks)
+        out = put_number(out, 7, <uint64_t>stop_ticks)
+        out = put_number(out, 8, <uint64_t>lots)
+        self._add(REPLACE_ORDER, order, out - order)
 
     def payload(self):
         """The batch as the outbox carries it."""
@@ -245,8 +274,7 @@ def claims(list asks not None):
             key = (<Create>ask).key
             account_id, order_id = (<Create>ask).account_id, (<Create>ask).order_id
         else:
-            key = (<Cancel?>ask).key
-            account_id, order_id = (<Cancel>ask).account_id, (<Cancel>ask).order_id
+            key, account_id, order_id = ask.key, ask.account_id, ask.order_id
         assert key is not None and len(key.digest) == DIGEST_BYTES, "only keys are claimed"
         names.append(f"order:idem:{account_id}:{key.text}")
         for byte in range(8):

@@ -26,7 +26,9 @@ from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, failed_precondition, from_rpc, unavailable
 from svc.kit.log import get_logger
 from svc.order import admission, encoding, wire
+from svc.order.amends import Amends
 from svc.order.asks import Ask, Create, Result
+from svc.order.changes import Change, Replace, Swap
 from svc.order.intake_commit import Committer
 from svc.order.lifecycle import Status
 from svc.order.market import Market
@@ -55,6 +57,7 @@ class Intake:
         *,
         markets: Mapping[int, Market],
         recall: Recall,
+        amends: Amends,
         pre_trade_check: BytesMethod,
         lock_funds: BytesMethod,
         wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
@@ -69,6 +72,7 @@ class Intake:
         """
         self._markets = markets
         self._recall = recall
+        self._amends = amends
         self._check = pre_trade_check
         self._hold = lock_funds
         self._wallet = wallet
@@ -179,7 +183,9 @@ class Intake:
         try:
             with self._metrics.stage("idempotency"):
                 unique = await self._recall.known(asks)
-            creates = self._admit(unique)
+            creates, changes = self._admit(unique)
+            if changes:
+                creates += await self._amends.begin(changes)
             await self._recall.refuse_used_client_ids(creates)
         except DISCONNECTED as error:
             _log.warning("database_away", error=repr(error))
@@ -189,13 +195,20 @@ class Intake:
         if creates:
             await self._check_risk(creates)
             await self._lock_funds(_open(creates))
+        if changes:
+            await self._amends.fund(changes)
 
-    def _admit(self, asks: list[Ask]) -> list[Create]:
-        """The new orders that may enter now, each with its cap."""
+    def _admit(self, asks: list[Ask]) -> tuple[list[Create], list[Change]]:
+        """The new orders that may enter now, each with its cap, and the changes of others."""
         creates = []
+        changes: list[Change] = []
         now_ns = self._clock.unix_ns()
         for ask in asks:
-            if type(ask) is not Create or ask.result is not None:
+            if type(ask) is not Create:
+                if isinstance(ask, Replace | Swap) and ask.result is None:
+                    changes.append(ask)
+                continue
+            if ask.result is not None:
                 continue
             instrument = ask.terms.instrument
             market = self._markets[instrument.market]
@@ -208,7 +221,7 @@ class Intake:
                 ask.result = error
             else:
                 creates.append(ask)
-        return creates
+        return creates, changes
 
     async def _check_risk(self, creates: list[Create]) -> None:
         try:
@@ -266,6 +279,9 @@ class Intake:
         with self._metrics.stage("persist"):
             accepted = await self._committer.commit(asks)
         creates = [ask for ask in asks if type(ask) is Create]
+        if len(creates) < len(asks):
+            creates += [ask.create for ask in asks if type(ask) is Swap]
+            self._unlock_replaces([ask for ask in asks if type(ask) is Replace])
         self._unlock([create for create in creates if not create.committed])
         committed = [create for create in creates if create.committed]
         self._metrics.accepted(committed)
@@ -280,9 +296,17 @@ class Intake:
         The others, and those that this does not reach, are the reconciler's.
         """
         lost = [create for create in creates if create.hold_is_lost]
-        if not lost:
-            return
-        holds = [wallet_pb2.HoldKey(order_id=create.order_id, version=1) for create in lost]
+        if lost:
+            self._unlock_soon([(create.order_id, 1) for create in lost])
+
+    def _unlock_replaces(self, replaces: Sequence[Replace]) -> None:
+        """The same for what replaces that came too late had held more."""
+        lost = [replace for replace in replaces if replace.hold_is_lost]
+        if lost:
+            self._unlock_soon([(replace.order_id, replace.version) for replace in lost])
+
+    def _unlock_soon(self, versions: Sequence[tuple[int, int]]) -> None:
+        holds = [wallet_pb2.HoldKey(order_id=o, version=version) for o, version in versions]
         task = asyncio.create_task(self._unlock_holds(holds))
         self._unlocking.add(task)
         task.add_done_callback(self._unlocking.discard)

@@ -28,11 +28,12 @@ from svc.kit.errors import (
     unavailable,
 )
 from svc.kit.log import get_logger
-from svc.order import intake_store, wire
+from svc.order import amending, change_store, intake_store, lifecycle, wire
 from svc.order.asks import Answer, Ask, Cancel, Create, Result
+from svc.order.changes import Change, Replace, Swap
 from svc.order.encoding import CommandBatch
 from svc.order.intake_store import Batch, Named
-from svc.order.lifecycle import CANCELABLE, LIVE, Status
+from svc.order.lifecycle import CANCELABLE, LIVE, Cause, Status
 from svc.order.market import Market
 from svc.order.recall import apply_answer, client_id_used
 from svc.order.session import Session
@@ -73,6 +74,10 @@ class Attempt:
     results: list[tuple[Ask, Result]] = field(default_factory=list)
     creates: list[Create] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    refused: list[tuple[Change, DomainError]] = field(default_factory=list)
+    """Changes that came too late. They leave their keys free."""
+    given_up: set[change_store.Version] = field(default_factory=set)
+    """Versions of theirs that no other call has, nor ever will."""
 
 
 class Committer:
@@ -138,15 +143,17 @@ class Committer:
         if not asks:
             return
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
-        cancels = [ask for ask in asks if type(ask) is Cancel]
+        others = [ask for ask in asks if not isinstance(ask, Create)]
         attempt.creates = [ask for ask in asks if type(ask) is Create]
-        async with self._writing(alone=not cancels and len(self._markets) == 1) as conn:
-            named = await intake_store.lock_named(conn, cancels) if cancels else {}
-            commands = _commands(asks, named, attempt)
-            new = [(c, named[c.order_id]) for c in cancels if c.order_id in commands.canceled]
-            if new:
-                first = {cancel.order_id: (cancel, order) for cancel, order in reversed(new)}
-                await intake_store.request_cancels(conn, list(first.values()), now)
+        async with self._writing(alone=not others and len(self._markets) == 1) as conn:
+            named = await intake_store.lock_named(conn, others) if others else {}
+            commands = _Commands()
+            replaces = [ask for ask in others if type(ask) is Replace]
+            if replaces:
+                commands.used = await change_store.used(conn, replaces)
+            _add_commands(asks, named, attempt, commands)
+            if others:
+                await _put_down(conn, commands, attempt, now)
             batches = commands.batches()
             attempt.parts = [
                 Part(b.market, b.digest, commands.of_market[b.market].orders) for b in batches
@@ -169,6 +176,11 @@ class Committer:
 
     def _settle(self, attempt: Attempt) -> Counter[int]:
         accepted = Counter[int]()
+        for change, refused in attempt.refused:
+            change.result = refused
+            if type(change) is Replace and change.amended is not None:
+                version = change.order_id, change.amended.version
+                change.hold_is_lost = version in attempt.given_up
         for ask, result in attempt.results:
             ask.result = result
             if ask.key is not None:
@@ -206,7 +218,9 @@ class Committer:
             for ask in asks
             if ask.key is not None and ask.result is None
         }
+        swaps = [ask for ask in asks if type(ask) is Swap and ask.result is None]
         creates = [ask for ask in asks if type(ask) is Create and ask.result is None]
+        creates += [swap.create for swap in swaps]
         clients = {(c.account_id, c.client_order_id): c for c in creates if c.client_order_id}
         async with self._session.reading() as conn:
             for name, stored in (await intake_store.answers(conn, list(keyed))).items():
@@ -223,14 +237,20 @@ class Committer:
             if create.order_id in known and create.result is None:
                 create.held = False  # the reconciler has closed this id, or an earlier call has it
                 create.result = unavailable("TRY_AGAIN", "An earlier try was given up; try again.")
+        for swap in swaps:
+            swap.result = swap.result or swap.create.result
 
 
 @dataclass(slots=True)
 class _Commands:
-    """What goes to the log, by market, in the order of the asks."""
+    """What goes to the log, by market, in the order of the asks, and what it means to orders."""
 
     of_market: dict[int, CommandBatch] = field(default_factory=dict)
-    canceled: set[int] = field(default_factory=set)
+    canceled: dict[int, tuple[Cancel, int]] = field(default_factory=dict)
+    """The first cancel of each order, and the state in which it found it."""
+    changed: list[tuple[Change, int]] = field(default_factory=list)
+    """The same of changes."""
+    used: set[change_store.Version] = field(default_factory=set)
 
     def batch(self, market: int) -> CommandBatch:
         """Where the commands of a market go."""
@@ -248,14 +268,89 @@ class _Commands:
         return found
 
 
-def _commands(asks: Sequence[Ask], named: Mapping[int, Named], attempt: Attempt) -> _Commands:
-    commands = _Commands()
+def _add_commands(
+    asks: Sequence[Ask], named: Mapping[int, Named], attempt: Attempt, commands: _Commands
+) -> None:
     for ask in asks:
         if type(ask) is Create:
             attempt.results.append((ask, _placed(ask, commands)))
         elif type(ask) is Cancel:
             attempt.results.append((ask, _canceled(ask, named.get(ask.order_id), commands)))
-    return commands
+        elif type(ask) is Replace:
+            _replace(ask, named[ask.order_id], commands, attempt)
+        elif type(ask) is Swap:
+            _swap(ask, named[ask.named_id], commands, attempt)
+
+
+def _replace(replace: Replace, order: Named, commands: _Commands, attempt: Attempt) -> None:
+    amended = replace.amended
+    assert amended is not None, "it was decided before it is committed"
+    refused = _too_late(order, commands)
+    if refused is None and order.version != amended.from_version:
+        refused = amending.moved_meanwhile(order.order_id)
+        if replace.wanted.expected_version:
+            expected = replace.wanted.expected_version
+            refused = amending.version_conflict(order.order_id, order.version, expected)
+    if refused is None and 0 < amended.new_lots <= order.filled_lots:
+        instrument = amended.terms.instrument
+        refused = amending.not_above_filled(amended.new_lots, order.filled_lots, instrument)
+    if refused is None and (order.order_id, amended.version) in commands.used:
+        refused = amending.moved_meanwhile(order.order_id)
+    if refused is not None:
+        attempt.refused.append((replace, refused))
+        return
+    commands.batch(order.market).add_replace(
+        order.order_id, order.account_id, order.instrument_id, amended.version,
+        amended.new_price_ticks, amended.new_cap_ticks, amended.new_stop_ticks, amended.new_lots,
+    )  # fmt: skip
+    _changed(replace, order, commands)
+    attempt.results.append((replace, Answer(order.order_id, Status.REPLACE_PENDING)))
+
+
+def _swap(swap: Swap, order: Named, commands: _Commands, attempt: Attempt) -> None:
+    """A new order that risk or wallet has refused leaves its row, and the old one as it is."""
+    create = swap.create
+    if create.refusal is not None:
+        attempt.creates.append(create)
+        attempt.results.append((swap, create.refusal))
+        return
+    refused = _too_late(order, commands)
+    if refused is not None:
+        attempt.refused.append((swap, refused))
+        return
+    commands.batch(order.market).add_cancel_replace(order.order_id, create)
+    _changed(swap, order, commands)
+    attempt.creates.append(create)
+    attempt.results.append((swap, Answer(create.order_id, _NEW)))
+
+
+def _too_late(order: Named, commands: _Commands) -> DomainError | None:
+    """Why an order that could be changed when the batch was decided no longer can."""
+    status = order.status
+    if order.order_id in commands.canceled:
+        status = Status.CANCEL_PENDING
+    return amending.refusal(order.order_id, status, order.version)
+
+
+def _changed(change: Change, order: Named, commands: _Commands) -> None:
+    commands.changed.append((change, order.status))
+    order.status = lifecycle.after(order.status, Cause.REPLACE_REQUESTED, filled_lots=0)
+
+
+async def _put_down(
+    conn: asyncpg.Connection, commands: _Commands, attempt: Attempt, now: datetime
+) -> None:
+    """What the requests make of the orders that live; a cancel may overtake a change."""
+    if commands.changed:
+        await change_store.request(conn, commands.changed, now)
+        replaces = [change for change, _ in commands.changed if type(change) is Replace]
+        if replaces:
+            await change_store.use(conn, replaces, now, accepted=True)
+    late = [change for change, _ in attempt.refused if type(change) is Replace]
+    if late:
+        attempt.given_up = await change_store.use(conn, late, now, accepted=False)
+    if commands.canceled:
+        await intake_store.request_cancels(conn, list(commands.canceled.values()), now)
 
 
 def _placed(create: Create, commands: _Commands) -> Result:
@@ -274,7 +369,7 @@ def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Resul
     if order.status in CANCELABLE and order.order_id not in commands.canceled:
         batch = commands.batch(order.market)
         batch.add_cancel(order.order_id, order.account_id, order.instrument_id)
-        commands.canceled.add(order.order_id)
+        commands.canceled[order.order_id] = cancel, order.status
     return Answer(order.order_id, Status.CANCEL_PENDING)
 
 

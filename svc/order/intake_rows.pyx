@@ -3,9 +3,10 @@
 
 import json
 
-from svc.order.asks cimport Cancel, Create, Key, Terms
+from svc.order.asks cimport Create, Key, Terms
 
 from svc.kit.errors import DomainError
+from svc.order.changes import Replace
 from svc.order.lifecycle import Status
 
 cdef int NEW = Status.NEW, REJECTED = Status.REJECTED
@@ -60,11 +61,14 @@ cdef tuple _order_row(Create create):
 cdef tuple _answer_row(ask, result):
     cdef Key key = ask.key
     assert key is not None, "only asks with a key have an answer to store"
-    order_id = (<Create>ask).order_id if isinstance(ask, Create) else (<Cancel?>ask).order_id
+    order_id = (<Create>ask).order_id if isinstance(ask, Create) else ask.order_id
     if isinstance(result, DomainError):
         code, metadata = result.code.value[0], json.dumps(result.metadata)
         return (
             ask.account_id, key.text, key.digest, order_id, code, result.reason, result.message,
             metadata,
         )
+    if isinstance(ask, Replace):
+        metadata = json.dumps({"version": ask.version})
+        return ask.account_id, key.text, key.digest, order_id, 0, "", "", metadata
     return ask.account_id, key.text, key.digest, order_id, 0, "", "", "{}"

@@ -20,6 +20,7 @@ from svc.kit import outbox
 from svc.kit.errors import DomainError
 from svc.order import lifecycle
 from svc.order.asks import Ask, Cancel, Create, Result
+from svc.order.changes import Change
 from svc.order.intake_rows import answer_rows, order_rows
 from svc.order.lifecycle import Cause, status_of
 
@@ -77,7 +78,7 @@ SELECT (SELECT count(*) FROM inserted), (SELECT number FROM appended)
 """  # noqa: S608 - made of constants
 
 _LOCK_NAMED = """
-SELECT id, market, account_id, instrument_id, status::text FROM orders
+SELECT id, market, account_id, instrument_id, status::text, version, filled_lots FROM orders
 WHERE id = ANY($1::bigint[]) AND side IS NOT NULL
 ORDER BY id FOR UPDATE
 """
@@ -131,15 +132,17 @@ class Batch(NamedTuple):
     commands: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Named:
-    """An order that a cancel names, locked."""
+    """An order that a cancel or a change names, locked; `status` is as the asks before left it."""
 
     order_id: int
     market: int
     account_id: int
     instrument_id: int
     status: int
+    version: int
+    filled_lots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class StoredAnswer:
     digest: bytes
     order_id: int
     error: DomainError | None
+    version: int = 0
+    """Of a replace, what was answered beside the order."""
 
 
 async def accept(
@@ -181,23 +186,26 @@ async def accept(
     return number or 0
 
 
-async def lock_named(conn: asyncpg.Connection, cancels: Sequence[Cancel]) -> dict[int, Named]:
+async def lock_named(conn: asyncpg.Connection, asks: Sequence[Cancel | Change]) -> dict[int, Named]:
     """The orders that exist of those that are named, locked in the order of their ids."""
-    rows = await conn.fetch(_LOCK_NAMED, sorted({cancel.order_id for cancel in cancels}))
-    return {row[0]: Named(row[0], row[1], row[2], row[3], status_of(row[4])) for row in rows}
+    rows = await conn.fetch(_LOCK_NAMED, sorted({ask.named_id for ask in asks}))
+    return {
+        row[0]: Named(row[0], row[1], row[2], row[3], status_of(row[4]), row[5], row[6])
+        for row in rows
+    }
 
 
 async def request_cancels(
-    conn: asyncpg.Connection, cancels: Sequence[tuple[Cancel, Named]], now: datetime
+    conn: asyncpg.Connection, cancels: Sequence[tuple[Cancel, int]], now: datetime
 ) -> None:
-    """Moves orders that are locked and may be canceled to CANCEL_PENDING, with their events."""
-    for _, named in cancels:
-        lifecycle.after(named.status, Cause.CANCEL_REQUESTED, filled_lots=0)
+    """Moves orders that are locked and may be canceled from these states to CANCEL_PENDING."""
+    for _, previous in cancels:
+        lifecycle.after(previous, Cause.CANCEL_REQUESTED, filled_lots=0)
     await conn.execute(
         _REQUEST_CANCEL,
         now,
         [cancel.order_id for cancel, _ in cancels],
-        [named.status for _, named in cancels],
+        [previous for _, previous in cancels],
         [cancel.trace_id or None for cancel, _ in cancels],
     )
 
@@ -234,7 +242,7 @@ async def landed(
 
 def _stored(row: asyncpg.Record) -> StoredAnswer:
     _, _, digest, order_id, code, reason, message, metadata = row
-    error = None
     if code:
         error = DomainError(_CODES[code], reason, message, **json.loads(metadata))
-    return StoredAnswer(digest, order_id, error)
+        return StoredAnswer(digest, order_id, error)
+    return StoredAnswer(digest, order_id, None, json.loads(metadata).get("version", 0))

@@ -108,6 +108,8 @@ def _table() -> Mapping[tuple[int, int], int]:
         (Status.CANCEL_PENDING, Cause.REJECTED): Status.REJECTED,
         (Status.REPLACE_PENDING, Cause.REPLACED): _WORKING,
         (Status.REPLACE_PENDING, Cause.REPLACE_REJECTED): _WORKING,
+        # A cancel-replace was refused: neither the cancel nor the new order.
+        (Status.REPLACE_PENDING, Cause.CANCEL_REJECTED): _WORKING,
         # A cancel has overtaken the replace, which still happens first in the log.
         (Status.CANCEL_PENDING, Cause.REPLACED): Status.CANCEL_PENDING,
         (Status.CANCEL_PENDING, Cause.REPLACE_REJECTED): Status.CANCEL_PENDING,

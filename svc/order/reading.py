@@ -19,6 +19,7 @@ from svc.kit.validation import validate
 from svc.order import terms, wire
 from svc.order.asks import Ask, Caller, Cancel, Create, Key
 from svc.order.catalog import Catalog
+from svc.order.changes import Replace, Swap, Wanted
 
 SOURCES = ("api", "web", "mobile", "broker", "market_maker")
 """Where a request may come from; anything else counts as the first."""
@@ -77,16 +78,54 @@ def cancel(
     return Cancel(caller, order_id, name, key)
 
 
+def replace(
+    request: order_pb2.ReplaceOrderRequest,
+    caller: Caller,
+    header_key: str = "",
+    order_id: int | None = None,
+) -> Replace:
+    """A replace; `order_id` and errors as of `cancel`."""
+    validate(request)
+    key = _key(request, header_key)
+    name = request.order_id
+    if order_id is None:
+        order_id = order_id_of(name)
+    wanted = Wanted(request.price, request.quantity, request.stop_price, request.expected_version)
+    return Replace(caller, order_id, name, wanted, key)
+
+
+def swap(
+    request: order_pb2.CancelReplaceOrderRequest,
+    caller: Caller,
+    catalog: Catalog,
+    header_key: str = "",
+    order_id: int | None = None,
+) -> Swap:
+    """A cancel-replace; `order_id` as of `cancel`, errors of both orders.
+
+    Takes the request: the idempotency key is moved out of the new order.
+    """
+    text = _key_text(request.order.idempotency_key, header_key)
+    request.order.ClearField("idempotency_key")
+    key = Key(text, wire.request_digest(request)) if text else None
+    name = request.order_id
+    if order_id is None:
+        order_id = order_id_of(name)
+    return Swap(caller, order_id, name, create(request.order, caller, catalog), key)
+
+
 def item(request: order_pb2.OrderItem, caller: Caller, catalog: Catalog) -> Ask:
-    """An item of a list or stream: what `create` or `cancel` make of it."""
+    """An item of a list or stream: what `create`, `cancel` or `replace` make of it."""
     kind = request.WhichOneof("kind")
     if kind == "create":
         return create(request.create, caller, catalog)
     if kind == "cancel":
         return cancel(request.cancel, caller)
+    if kind == "replace":
+        return replace(request.replace, caller)
     raise invalid(
         "INVALID_FIELD",
-        "An item is a create or a cancel; this one is neither.",
+        "An item is a create, a replace or a cancel; this one is none.",
         field="kind",
         value="",
         rule="oneof.required",
@@ -112,13 +151,24 @@ def _bad_order_id(text: str, error: ValueError) -> DomainError:
 
 
 def _key(
-    request: order_pb2.CreateOrderRequest | order_pb2.CancelOrderRequest, header: str
+    request: order_pb2.CreateOrderRequest
+    | order_pb2.CancelOrderRequest
+    | order_pb2.ReplaceOrderRequest,
+    header: str,
 ) -> Key | None:
-    """The idempotency key from field or header.
+    """The idempotency key from field or header. Raises what `_key_text` raises."""
+    text = _key_text(request.idempotency_key, header)
+    if not text:
+        return None
+    request.ClearField("idempotency_key")  # the digest is of all else
+    return Key(text, wire.request_digest(request))
+
+
+def _key_text(text: str, header: str) -> str:
+    """The idempotency key that field or header say; empty without one.
 
     Raises IDEMPOTENCY_KEYS_DIFFER for two that are not equal, INVALID_FIELD for one too long.
     """
-    text = request.idempotency_key
     if text and header and text != header:
         raise invalid(
             "IDEMPOTENCY_KEYS_DIFFER",
@@ -128,8 +178,6 @@ def _key(
             rule="equal to the header x-idempotency-key",
         )
     text = text or header
-    if not text:
-        return None
     if len(text) > _LONGEST_KEY or not text.isprintable():
         rule = f"at most {_LONGEST_KEY} printable characters"
         raise invalid(
@@ -139,8 +187,7 @@ def _key(
             value=text[:100],
             rule=rule,
         )
-    request.ClearField("idempotency_key")  # the digest is of all else
-    return Key(text, wire.request_digest(request))
+    return text
 
 
 def _plainly_valid(request: order_pb2.CreateOrderRequest) -> bool:

@@ -16,12 +16,20 @@ from svc.kit.database import DISCONNECTED
 from svc.kit.errors import DomainError, already_exists
 from svc.kit.log import get_logger
 from svc.order import intake_store
-from svc.order.asks import Answer, Ask, Create, Key
+from svc.order.asks import Answer, Ask, Cancel, Create, Key
+from svc.order.changes import Replace, Swap
 from svc.order.intake_store import StoredAnswer
 from svc.order.key_cache import KeyCache
 from svc.order.lifecycle import Status
 from svc.order.session import Session
 from svc.order.wire import ORDER_ID
+
+_STATUS_AFTER = {
+    Create: Status.NEW,
+    Swap: Status.NEW,
+    Cancel: Status.CANCEL_PENDING,
+    Replace: Status.REPLACE_PENDING,
+}
 
 _log = get_logger("order.keys")
 
@@ -57,6 +65,8 @@ class Recall:
         for ask in asks:
             if type(ask) is Create:
                 ask.order_id = self._next_order_id()
+            elif type(ask) is Swap:
+                ask.create.order_id = self._next_order_id()
         first = _first_of_each_key(asks)
         if first:
             seen = await self._claim(list(first.values()))
@@ -163,8 +173,9 @@ def apply_answer(ask: Ask, stored: StoredAnswer) -> None:
     elif stored.error is not None:
         ask.result = stored.error
     else:
-        status = Status.NEW if type(ask) is Create else Status.CANCEL_PENDING
-        ask.result = Answer(stored.order_id, status)
+        ask.result = Answer(stored.order_id, _STATUS_AFTER[type(ask)])
+        if type(ask) is Replace:
+            ask.version = stored.version
 
 
 def key_reused(key: Key) -> DomainError:

@@ -1,8 +1,9 @@
 """Ends holds that no order stands behind: of calls that died between hold and commit.
 
 Keeps: a hold is given back only when its order can never reach a market, because its id has a
-committed row that is REJECTED. For a hold without a row it makes that row first; the unique id
-then keeps out the call that made the hold, should it still be on its way.
+committed row that is REJECTED, or its version of the order can not, because it was given up. For a
+hold without a row it makes that row first; the unique key then keeps out the call that made the
+hold, should it still be on its way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from svc.kit.clock import Clock
 from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.log import get_logger
-from svc.order import reconcile_store
+from svc.order import change_store, reconcile_store
 from svc.order.market import Market
 from svc.order.session import Session
 
@@ -86,17 +87,22 @@ class Reconciler:
 
     async def _look_at(self, holds: Sequence[wallet_pb2.Hold]) -> int:
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
-        # Later versions belong to orders that have a row; their holds end with the order.
         first = [hold for hold in holds if hold.key.version == 1]
+        later = [(h.key.order_id, h.key.version) for h in holds if h.key.version > 1]
         async with self._session.transaction() as conn:
             closed = await reconcile_store.close_unborn(conn, first, self._market.id, now)
+            given_up = await change_store.give_up(conn, later, now) if later else set()
         async with self._session.reading() as conn:
             rejected = await reconcile_store.rejected(conn, [hold.key.order_id for hold in first])
+            dead = await change_store.given_up(conn, later) if later else set()
         if closed:
             _log.warning("orders_abandoned", count=len(closed), order_ids=sorted(closed))
-        if not rejected:
+        if given_up:
+            _log.warning("replaces_abandoned", count=len(given_up), versions=sorted(given_up))
+        dead |= {(order_id, 1) for order_id in rejected}
+        if not dead:
             return 0
-        keys = [wallet_pb2.HoldKey(order_id=order_id, version=1) for order_id in sorted(rejected)]
+        keys = [wallet_pb2.HoldKey(order_id=o, version=version) for o, version in sorted(dead)]
         await self._wallet.UnlockFunds(wallet_pb2.UnlockFundsRequest(holds=keys))
         _log.info("holds_given_back", count=len(keys))
         return len(keys)

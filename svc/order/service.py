@@ -17,6 +17,7 @@ from svc.kit.lease import Lease
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
 from svc.order import store
+from svc.order.amends import Amends
 from svc.order.applier import Applier
 from svc.order.catalog import Catalog
 from svc.order.config import OrderSettings
@@ -134,10 +135,19 @@ class OrderService:
 
     def _new_intake(self) -> Intake:
         cache = KeyCache(self._runtime.redis(), self._runtime.clock)
+        check = method_in_bytes(self._runtime.channel("risk"), _PRE_TRADE_CHECK)
         return Intake(
             markets=self._markets,
             recall=Recall(cache, self._deciding, self._committing, self._next_order_id),
-            pre_trade_check=method_in_bytes(self._runtime.channel("risk"), _PRE_TRADE_CHECK),
+            amends=Amends(
+                session=self._deciding,
+                catalog=self._catalog,
+                markets=self._markets,
+                pre_trade_check=check,
+                wallet=self._wallet,
+                clock=self._runtime.clock,
+            ),
+            pre_trade_check=check,
             lock_funds=method_in_bytes(self._runtime.channel("wallet"), _LOCK_FUNDS),
             wallet=self._wallet,
             committer=Committer(self._committing, self._markets, self._runtime.clock),

@@ -68,15 +68,43 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         ask = self._reader.cancel(request, caller, header_key)
         if ask is None:
             message = message_of(order_pb2.CancelOrderRequest, request)
-            order_id = None
-            if message.order_id.startswith(CLIENT_ID_PREFIX):
-                order_id = await self._queries.open_order_id(caller.account_id, message.order_id)
+            order_id = await self._named(caller, message.order_id)
             ask = reading.cancel(message, caller, header_key, order_id)
         answer = await self._answer(ask, context)
         return order_pb2.CancelOrderResponse(
             order_id=ids.to_uuid(answer.order_id),
             status=answer.status,  # type: ignore[arg-type]
             message="Cancel requested.",
+        )
+
+    async def ReplaceOrder(
+        self, request: order_pb2.ReplaceOrderRequest, context: Context
+    ) -> order_pb2.ReplaceOrderResponse:
+        """One replace."""
+        caller = _caller(context)
+        named = await self._named(caller, request.order_id)
+        ask = reading.replace(request, caller, _header_key(context), named)
+        answer = await self._answer(ask, context)
+        return order_pb2.ReplaceOrderResponse(
+            order_id=ids.to_uuid(answer.order_id),
+            status=answer.status,  # type: ignore[arg-type]
+            version=ask.version,
+            message="Replace requested.",
+        )
+
+    async def CancelReplaceOrder(
+        self, request: order_pb2.CancelReplaceOrderRequest, context: Context
+    ) -> order_pb2.CancelReplaceOrderResponse:
+        """One order instead of another."""
+        caller = _caller(context)
+        named = await self._named(caller, request.order_id)
+        await self._catalog.seek(request.order.symbol)
+        ask = reading.swap(request, caller, self._catalog, _header_key(context), named)
+        answer = await self._answer(ask, context)
+        return order_pb2.CancelReplaceOrderResponse(
+            order_id=ids.to_uuid(answer.order_id),
+            status=answer.status,  # type: ignore[arg-type]
+            message="Cancel and order requested.",
         )
 
     @takes_bytes
@@ -150,6 +178,12 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             data=[views.trade(row, self._catalog) for row in page.rows],
             pagination=order_pb2.Pagination(limit=limit, next_cursor=page.next_cursor),
         )
+
+    async def _named(self, caller: Caller, name: str) -> int | None:
+        """The order that is named by the caller's own id, 0: none is open; None: by its UUID."""
+        if not name.startswith(CLIENT_ID_PREFIX):
+            return None
+        return await self._queries.open_order_id(caller.account_id, name)
 
     async def _answer(self, ask: Ask, context: Context) -> Answer:
         result = await self._intake.submit(ask)

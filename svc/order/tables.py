@@ -61,6 +61,7 @@ orders = Table(
     Column("source", Text),
     Column("fee_currency", Text),
     Column("reason", Text),
+    Column("replace_reason", Text),
     Column("expires_at", DateTime(timezone=True)),
     Column("triggered_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),

@@ -51,6 +51,7 @@ def order(row: RowMapping, catalog: Catalog) -> order_pb2.Order:
         average_price=plain(row["avg_fill_price"]),
         status=row["status"].upper(),
         reason=row["reason"] or "",
+        replace_reason=row["replace_reason"] or "",
         leverage=row["leverage"],
         post_only=row["post_only"],
         reduce_only=row["reduce_only"],

@@ -342,7 +342,7 @@ cdef class _Applier:
         self._scope.touch_hold(hold)
         self._scope.touch_balance(hold.pays)
         self._scope.touch_balance(hold.gets)
-        hold.pays.locked -= hold.amount - amount
+        hold.pays.locked -= paid + self._freed(hold, remaining, hold.amount - amount - paid)
         hold.pays.total -= paid
         hold.gets.total += got
         hold.remaining = remaining
@@ -350,9 +350,25 @@ cdef class _Applier:
         hold.state = HOLD_ENDED if remaining == 0 and hold.ask.lots > 0 else HOLD_IN_MARKET
         return 0
 
+    cdef object _freed(self, Hold hold, int64_t remaining, object surplus):
+        """What of a hold's surplus is free now: nothing while a replace of the order is under way.
+
+        The replace may want lots back that were reduced meanwhile, and counts on all that was held
+        when it was asked for but what fills have paid. So the surplus stays, with what was added.
+        """
+        cdef Hold added = hold.added
+        if added is None or remaining == 0:
+            return surplus
+        self._scope.touch_hold(added)
+        added.amount += surplus
+        return 0
+
     cdef int _release(self, Release release) except -1:
-        cdef Hold hold = self._live(release.order_id, release.version)
+        cdef Hold hold = self._memory.orders.get(release.order_id)
         cdef int64_t remaining = release.remaining_lots
+        if remaining == 0 and hold is not None and self._ends_replaced(hold, release.version):
+            return 0
+        hold = self._live(release.order_id, release.version)
         if not 0 <= remaining <= hold.remaining:
             raise NotApplicable(
                 f"order {release.order_id} has {hold.remaining} lots; {remaining} cannot remain"
@@ -360,11 +376,29 @@ cdef class _Applier:
         self._scope.touch_hold(hold)
         self._scope.touch_balance(hold.pays)
         amount = hold.amount_at(remaining) if remaining else 0
-        hold.pays.locked -= hold.amount - amount
+        hold.pays.locked -= self._freed(hold, remaining, hold.amount - amount)
         hold.remaining = remaining
         hold.amount = amount
         hold.state = HOLD_IN_MARKET if remaining else HOLD_ENDED
         return 0
+
+    cdef bint _ends_replaced(self, Hold hold, int32_t version) except -1:
+        """Ends an order's hold and the one added to it, if that is the version which ends.
+
+        A replace to no more than what had been filled by then: the order was never that version.
+        """
+        cdef Hold added = hold.added
+        if added is None or added.ask.version != version or not _is_live(hold):
+            return False
+        self._scope.touch_hold(hold)
+        self._scope.touch_hold(added)
+        self._scope.touch_balance(hold.pays)
+        self._memory.release_added(hold, added, HOLD_ENDED, self._scope)
+        hold.pays.locked -= hold.amount
+        hold.remaining = 0
+        hold.amount = 0
+        hold.state = HOLD_ENDED
+        return True
 
     cdef int _replace(self, Replace replace) except -1:
         cdef Hold current = self._memory.orders.get(replace.order_id)

@@ -119,3 +119,30 @@ def test_a_stop_order_waits_for_its_trigger_and_fills(
     assert until(http, stop, "FILLED")["averagePrice"] == "60110"
     assert http.delete(f"/v1/orders/{limited}").status_code == httpx.codes.ACCEPTED
     assert until(http, limited, "CANCELED")["reason"] == "CANCEL_REQUESTED"
+
+
+@pytest.mark.spec("sm-accepted-replace", "sm-replace-replaced")
+def test_an_order_is_replaced_and_then_another_takes_its_place(http: httpx.Client) -> None:
+    order_id = place(http, "BUY", price="50000")
+    until(http, order_id, "ACCEPTED")
+    mistyped = http.put(f"/v1/orders/{order_id}", json={"price": "50001", "quantityy": "0.02"})
+    assert mistyped.status_code == httpx.codes.BAD_REQUEST
+    assert mistyped.json()["details"][0]["reason"] == "UNKNOWN_FIELD"
+    changes = {"price": "50001", "quantity": "0.02", "expectedVersion": 1}
+    reply = http.put(f"/v1/orders/{order_id}", json=changes)
+    assert reply.status_code == httpx.codes.ACCEPTED, reply.text
+    asked = reply.json()
+    assert (asked["orderId"], asked["status"], asked["version"]) == (order_id, "REPLACE_PENDING", 2)
+    replaced = until(http, order_id, "ACCEPTED")
+    assert (str(replaced["version"]), replaced["price"]) == ("2", "50001")
+    assert replaced["quantity"] == "0.02"
+    stale = http.put(f"/v1/orders/{order_id}", json=changes | {"price": "50002"})
+    assert stale.status_code == httpx.codes.CONFLICT
+    body = {"symbol": "BTC-USDT", "side": "BUY", "type": "LIMIT", "price": "49000"}
+    swapped = http.post(f"/v1/orders/{order_id}/cancel-replace", json=body | {"quantity": "0.01"})
+    assert swapped.status_code == httpx.codes.ACCEPTED, swapped.text
+    until(http, order_id, "CANCELED")
+    new_id = str(swapped.json()["orderId"])
+    assert until(http, new_id, "ACCEPTED")["price"] == "49000"
+    http.delete(f"/v1/orders/{new_id}")
+    until(http, new_id, "CANCELED")

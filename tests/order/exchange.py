@@ -105,6 +105,25 @@ class Trader:
         request = order_pb2.CancelOrderRequest(order_id=order_id, idempotency_key=key)
         return await self.orders.CancelOrder(request, metadata=self.metadata())
 
+    async def replace(self, order_id: str, **fields: object) -> order_pb2.ReplaceOrderResponse:
+        """Replace one order; what is left out stays."""
+        request = order_pb2.ReplaceOrderRequest(order_id=order_id, **fields)  # type: ignore[arg-type]
+        return await self.orders.ReplaceOrder(request, metadata=self.metadata())
+
+    async def swap(
+        self, order_id: str, order: order_pb2.CreateOrderRequest
+    ) -> order_pb2.CancelReplaceOrderResponse:
+        """Cancel one order and place another in its place."""
+        request = order_pb2.CancelReplaceOrderRequest(order_id=order_id, order=order)
+        return await self.orders.CancelReplaceOrder(request, metadata=self.metadata())
+
+    async def at_version(self, order_id: str, version: int) -> order_pb2.Order:
+        """Look at an order until it has this version and no request is under way."""
+        return await until(
+            lambda: self.order(order_id),
+            lambda found: found.version == version and found.status != Status.REPLACE_PENDING,
+        )
+
     async def submit(self, *items: order_pb2.OrderItem) -> list[order_pb2.OrderItemResult]:
         """Send a list."""
         request = order_pb2.SubmitOrdersRequest(items=items)

@@ -45,6 +45,8 @@ class Row:
     """Whether these events have changed its price, cap or quantity."""
     triggered_us: int = 0
     """When its trigger traded, if one of these events says so."""
+    replace_reason: str | None = None
+    """Why one of these events has refused a replace, or a cancel-replace of it."""
 
 
 class TradeEvent(NamedTuple):
@@ -105,6 +107,7 @@ _SIDE_LABELS = {int(side): side.name.lower() for side in Side}
 _FILL, _REPLACED, _REDUCED = int(Cause.FILL), int(Cause.REPLACED), int(Cause.REDUCED)
 _ACKNOWLEDGED, _REJECTED = int(Cause.ACKNOWLEDGED), int(Cause.REJECTED)
 _CANCELED, _TRIGGERED = int(Cause.CANCELED), int(Cause.TRIGGERED)
+_REPLACE_REJECTED = int(Cause.REPLACE_REJECTED)
 _REFUSALS = (int(Cause.CANCEL_REJECTED), int(Cause.REPLACE_REJECTED))
 _ENDS = frozenset({int(Cause.CANCELED), int(Cause.REJECTED), int(Cause.EXPIRED)})
 _FILLED = int(Status.FILLED)
@@ -229,6 +232,10 @@ class Applying:
             row.triggered_us = event.time_ns // 1_000
         elif cause in _ENDS:
             self._end(row, event)
+        elif cause == _REPLACE_REJECTED or (
+            cause in _REFUSALS and previous == Status.REPLACE_PENDING
+        ):
+            row.replace_reason = event.reason or None
         row.events += 1
         row.sequence = event.sequence
         self.events.append(
@@ -257,11 +264,10 @@ class Applying:
 
     def _check(self, row: Row, event: OrderEvent) -> None:
         """The event speaks of the order as it stands; a replace of its next version."""
-        known = (
-            event.version > row.version
-            if event.cause == _REPLACED
-            else (event.version == row.version)
+        rises = event.cause == _REPLACED or (
+            event.cause == _CANCELED and event.reason == "BELOW_EXECUTED"
         )
+        known = event.version > row.version if rises else event.version == row.version
         if event.cause == _ACKNOWLEDGED:
             fits = event.remaining == row.remaining_lots
         else:

@@ -180,6 +180,38 @@ def test_a_replace_gives_the_order_its_new_terms_and_version() -> None:
     assert (row.lots, row.filled_lots, row.remaining_lots, row.repriced) == (120, 40, 80, True)
 
 
+def test_a_replace_to_no_more_than_is_filled_ends_the_version_that_stood() -> None:
+    terms = {"status": Status.REPLACE_PENDING, "filled_lots": 40, "remaining_lots": 60}
+    told = {
+        "remaining_lots": 60,
+        "cumulative_lots": 40,
+        "reason": records_pb2.Reason.BELOW_EXECUTED,
+    }
+    run = applying(SELL | terms)
+    run.apply(of_order("order_canceled", version=2, **told))
+    row = run.touched[1]
+    assert (row.status, row.reason, row.version) == (Status.CANCELED, "BELOW_EXECUTED", 1)
+    with pytest.raises(UnfitError):  # any other end is of the version that stands
+        applying(SELL | terms).apply(
+            of_order("order_canceled", version=2, **(told | {"reason": 1}))
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("replace_rejected", Status.REPLACE_PENDING, "MARKET_STATE"),
+        ("replace_rejected", Status.FILLED, "MARKET_STATE"),
+        ("cancel_rejected", Status.REPLACE_PENDING, "MARKET_STATE"),  # of a cancel-replace
+        ("cancel_rejected", Status.CANCEL_PENDING, None),
+    ],
+)
+def test_why_a_replace_was_refused_is_kept(kind: str, status: Status, said: str | None) -> None:
+    run = applying(SELL | {"status": status})
+    run.apply(of_order(kind, version=2, reason=records_pb2.Reason.MARKET_STATE))
+    assert run.touched[1].replace_reason == said
+
+
 def test_a_stop_whose_trigger_trades_keeps_its_state_and_the_time() -> None:
     run = applying(SELL)
     run.apply(of_order("order_triggered", quantity_lots=100, trigger_ticks=50, reached_ticks=49))
@@ -278,14 +310,16 @@ def random_event(draw: random.Random, kind: str, rows: dict[int, Row], sequence:
             fields[f"{role}_cumulative_lots"] = near(row.filled_lots + lots)
     else:
         fields = {"order_id": near(one.id), "account_id": near(one.account_id)}
-        fields["version"] = near(one.version + (kind == "order_replaced"))
+        reasons = [draw.randint(0, 27), records_pb2.Reason.BUDGET_EXHAUSTED]
+        reason = draw.choice(reasons)
+        rises = kind == "order_replaced" or reason == records_pb2.Reason.BELOW_EXECUTED
+        fields["version"] = near(one.version + rises)
         left = one.remaining_lots - (kind == "order_reduced")
         shown = {"remaining_lots": left, "quantity_lots": left, "cumulative_lots": one.filled_lots}
         shown |= {"price_ticks": 9, "cap_ticks": 8}
         known = getattr(records_pb2.Event(), kind).DESCRIPTOR.fields_by_name
         fields |= {name: near(value) for name, value in shown.items() if name in known}
-        reasons = [draw.randint(0, 27), records_pb2.Reason.BUDGET_EXHAUSTED]
-        fields |= {"reason": draw.choice(reasons)} if "reason" in known else {}
+        fields |= {"reason": reason} if "reason" in known else {}
     return event(kind, fields, sequence)
 
 
@@ -301,7 +335,7 @@ def unfit_for(apply: Callable[[], None]) -> str:
 ROW_FIELDS = (
     "id", "account_id", "instrument_id", "side", "status", "version", "lots", "filled_lots",
     "remaining_lots", "filled_tick_lots", "price_ticks", "cap_ticks", "events", "reason",
-    "sequence", "ended", "repriced", "triggered_us",
+    "sequence", "ended", "repriced", "triggered_us", "replace_reason",
 )  # fmt: skip
 
 

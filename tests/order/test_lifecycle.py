@@ -60,6 +60,7 @@ EXPECTED: dict[Status, dict[Cause, tuple[Status, Status]]] = {
         Cause.EXPIRED: (EXPIRED, EXPIRED),
         Cause.REPLACED: (ACCEPTED, PARTIAL),
         Cause.REPLACE_REJECTED: (ACCEPTED, PARTIAL),
+        Cause.CANCEL_REJECTED: (ACCEPTED, PARTIAL),
         Cause.TRIGGERED: (REPLACING, REPLACING),
         Cause.REDUCED: (REPLACING, REPLACING),
     },

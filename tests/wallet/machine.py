@@ -190,6 +190,8 @@ class LedgerMachine(RuleBasedStateMachine):
         added = [held for held in found if held.hold.state == "added"]
         if added and dice.randint(0, 2) == 0:
             held = dice.choice(added)
+            if dice.randint(0, 3) == 0:
+                return Release(sequence, *held.key, dice.choice((0, 0, 0, 1)))
             remaining = dice.randint(1, held.ask.lots)
             rejected = dice.randint(0, 2) == 0
             return Replace(sequence, *held.key, held.ask.cap_ticks, remaining, rejected)

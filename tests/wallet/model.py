@@ -160,6 +160,8 @@ class Model:
     def _apply(self, market: int, effect: Effect) -> None:
         if isinstance(effect, Trade):
             self._trade(market, effect)
+        elif isinstance(effect, Release) and self._ends_replaced(effect):
+            return
         elif isinstance(effect, Release):
             hold = self._fillable(effect.order_id, effect.version)
             _require(0 <= effect.remaining_lots <= hold.remaining)
@@ -197,26 +199,40 @@ class Model:
             buy.amount -= quote + buy_fee
         else:
             _require(trade.price_ticks <= buy.ask.cap_ticks)
-        self._filled(buy, buy.ask, trade.lots)
-        self._filled(sell, sell.ask, trade.lots)
+        self._filled(buy, buy.ask, trade.lots, 0 if buy.ask.quote_amount else quote + buy_fee)
+        self._filled(sell, sell.ask, trade.lots, base)
         buyer, seller = accounts
         self._move(buyer, seller, spot.quote.asset_id, quote)
         self._move(seller, buyer, spot.base.asset_id, base)
         self._move(buyer, FEES, spot.quote.asset_id, buy_fee)
         self._move(seller, FEES, spot.quote.asset_id, sell_fee)
 
-    def _filled(self, hold: ModelHold, ask: HoldAsk, lots: int) -> None:
+    def _filled(self, hold: ModelHold, ask: HoldAsk, lots: int, paid: int) -> None:
         remaining = hold.remaining - lots if ask.lots else 0
         _require(lots > 0 and remaining >= 0)
-        self._left(hold, remaining, ended=remaining == 0 and ask.lots > 0)
+        self._left(hold, remaining, ended=remaining == 0 and ask.lots > 0, paid=paid)
 
-    def _left(self, hold: ModelHold, remaining: int, *, ended: bool) -> None:
+    def _left(self, hold: ModelHold, remaining: int, *, ended: bool, paid: int = 0) -> None:
         assert hold.ask is not None
+        for key, added in self.state.holds.items():
+            under_way = added.state == "added" and key[0] == hold.ask.order_id
+            if under_way and not ended:  # what is freed stays with the replace
+                added.amount += hold.amount - paid - self._need(hold.ask, remaining)
         hold.remaining, hold.state = remaining, "ended" if ended else "market"
         if ended:
             hold.amount = 0
         elif not hold.ask.quote_amount:
             hold.amount = self._need(hold.ask, remaining)
+
+    def _ends_replaced(self, effect: Release) -> bool:
+        """A version that never was one, for all of it had been filled before."""
+        added = self.state.holds.get((effect.order_id, effect.version))
+        current = self._live(effect.order_id)
+        if effect.remaining_lots or current is None or added is None or added.state != "added":
+            return False
+        added.state, added.amount = "ended", 0
+        self._left(current, 0, ended=True)
+        return True
 
     def _replace(self, effect: Replace) -> None:
         added = self.state.holds.get((effect.order_id, effect.version))
@@ -233,6 +249,7 @@ class Model:
         _require(0 < effect.remaining_lots <= added.ask.lots)
         _require(self._need(added.ask, effect.remaining_lots) <= current.amount + added.amount)
         current.state, current.amount, current.remaining = "ended", 0, 0
+        added.state = "market"
         self._left(added, effect.remaining_lots, ended=False)
 
     def _needed_by_replace(self, ask: HoldAsk) -> int:

@@ -84,13 +84,61 @@ class CancelOrderResponse(_message.Message):
     message: str
     def __init__(self, order_id: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
+class ReplaceOrderRequest(_message.Message):
+    __slots__ = ("order_id", "price", "quantity", "stop_price", "expected_version", "idempotency_key")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    STOP_PRICE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    price: str
+    quantity: str
+    stop_price: str
+    expected_version: int
+    idempotency_key: str
+    def __init__(self, order_id: _Optional[str] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., stop_price: _Optional[str] = ..., expected_version: _Optional[int] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class ReplaceOrderResponse(_message.Message):
+    __slots__ = ("order_id", "status", "version", "message")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    status: _trading_pb2.OrderStatus.Value
+    version: int
+    message: str
+    def __init__(self, order_id: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., version: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class CancelReplaceOrderRequest(_message.Message):
+    __slots__ = ("order_id", "order")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    order: CreateOrderRequest
+    def __init__(self, order_id: _Optional[str] = ..., order: _Optional[_Union[CreateOrderRequest, _Mapping]] = ...) -> None: ...
+
+class CancelReplaceOrderResponse(_message.Message):
+    __slots__ = ("order_id", "status", "message")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    status: _trading_pb2.OrderStatus.Value
+    message: str
+    def __init__(self, order_id: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
 class OrderItem(_message.Message):
-    __slots__ = ("create", "cancel")
+    __slots__ = ("create", "cancel", "replace")
     CREATE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
     create: CreateOrderRequest
     cancel: CancelOrderRequest
-    def __init__(self, create: _Optional[_Union[CreateOrderRequest, _Mapping]] = ..., cancel: _Optional[_Union[CancelOrderRequest, _Mapping]] = ...) -> None: ...
+    replace: ReplaceOrderRequest
+    def __init__(self, create: _Optional[_Union[CreateOrderRequest, _Mapping]] = ..., cancel: _Optional[_Union[CancelOrderRequest, _Mapping]] = ..., replace: _Optional[_Union[ReplaceOrderRequest, _Mapping]] = ...) -> None: ...
 
 class SubmitOrdersRequest(_message.Message):
     __slots__ = ("items",)
@@ -146,7 +194,7 @@ class StreamOrdersResponse(_message.Message):
     def __init__(self, result: _Optional[_Union[OrderItemResult, _Mapping]] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "type", "time_in_force", "price", "stop_price", "quantity", "filled_quantity", "remaining_quantity", "average_price", "status", "reason", "leverage", "post_only", "reduce_only", "expires_at", "created_at", "updated_at", "version", "fee_currency", "sequence", "source", "triggered_at", "display_quantity", "quote_amount", "trail_offset", "trail_bps", "activation_price")
+    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "type", "time_in_force", "price", "stop_price", "quantity", "filled_quantity", "remaining_quantity", "average_price", "status", "reason", "leverage", "post_only", "reduce_only", "expires_at", "created_at", "updated_at", "version", "fee_currency", "sequence", "source", "triggered_at", "display_quantity", "quote_amount", "trail_offset", "trail_bps", "activation_price", "replace_reason")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -178,6 +226,7 @@ class Order(_message.Message):
     TRAIL_OFFSET_FIELD_NUMBER: _ClassVar[int]
     TRAIL_BPS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_PRICE_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_REASON_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     client_order_id: str
     account_id: str
@@ -209,7 +258,8 @@ class Order(_message.Message):
     trail_offset: str
     trail_bps: int
     activation_price: str
-    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., remaining_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., reason: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., fee_currency: _Optional[str] = ..., sequence: _Optional[int] = ..., source: _Optional[str] = ..., triggered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., display_quantity: _Optional[str] = ..., quote_amount: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_bps: _Optional[int] = ..., activation_price: _Optional[str] = ...) -> None: ...
+    replace_reason: str
+    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., type: _Optional[_Union[_trading_pb2.OrderType.Value, str]] = ..., time_in_force: _Optional[_Union[_trading_pb2.TimeInForce.Value, str]] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., remaining_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., reason: _Optional[str] = ..., leverage: _Optional[int] = ..., post_only: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., fee_currency: _Optional[str] = ..., sequence: _Optional[int] = ..., source: _Optional[str] = ..., triggered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., display_quantity: _Optional[str] = ..., quote_amount: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_bps: _Optional[int] = ..., activation_price: _Optional[str] = ..., replace_reason: _Optional[str] = ...) -> None: ...
 
 class GetOrderRequest(_message.Message):
     __slots__ = ("order_id",)

@@ -67,6 +67,16 @@ class OrderServiceStub:
                 request_serializer=order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/order.v1.OrderService/ReplaceOrder',
+                request_serializer=order_dot_v1_dot_order__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=order_dot_v1_dot_order__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
+        self.CancelReplaceOrder = channel.unary_unary(
+                '/order.v1.OrderService/CancelReplaceOrder',
+                request_serializer=order_dot_v1_dot_order__pb2.CancelReplaceOrderRequest.SerializeToString,
+                response_deserializer=order_dot_v1_dot_order__pb2.CancelReplaceOrderResponse.FromString,
+                _registered_method=True)
         self.ListTrades = channel.unary_unary(
                 '/order.v1.OrderService/ListTrades',
                 request_serializer=order_dot_v1_dot_order__pb2.ListTradesRequest.SerializeToString,
@@ -90,8 +100,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOrders(self, request, context):
-        """Places and cancels in one call: one result per item, in order. Items reach the market in
-        their order. An item that fails does not stop the others.
+        """Places, replaces and cancels in one call: one result per item, in order. Items reach the
+        market in their order. An item that fails does not stop the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +133,31 @@ class OrderServiceServicer:
     def CancelOrder(self, request, context):
         """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
         NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
+        keeps its id; whether the market took it, its version and replace_reason say. What it needs
+        more is held before the answer leaves. One replace at a time, and a cancel may overtake it.
+        NOT_FOUND with UNKNOWN_ORDER; ABORTED with VERSION_CONFLICT; INVALID_ARGUMENT with
+        NOTHING_TO_CHANGE and what CreateOrder says of prices and quantities; FAILED_PRECONDITION with
+        ORDER_NOT_LIVE, ORDER_NOT_ACCEPTED_YET, REPLACE_UNDER_WAY, CANCEL_UNDER_WAY,
+        ORDER_NOT_REPLACEABLE, STOP_TRIGGERED, QUANTITY_NOT_ABOVE_FILLED, INSUFFICIENT_BALANCE and
+        what risk says. Whatever was refused left nothing, and the key free.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelReplaceOrder(self, request, context):
+        """Cancels one order and places another in its place, or does neither; over REST 202 with the new
+        order as the body. Both are of one instrument and side. The funds of both are held until the
+        market has decided; if it refuses, the order that was to go stays as it was and the new one is
+        REJECTED. Errors as of CreateOrder for the new order, as of ReplaceOrder for the old one, and
+        INVALID_ARGUMENT with REPLACES_ANOTHER_KIND for another instrument or side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +202,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=order_dot_v1_dot_order__pb2.CancelOrderRequest.FromString,
                     response_serializer=order_dot_v1_dot_order__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=order_dot_v1_dot_order__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=order_dot_v1_dot_order__pb2.ReplaceOrderResponse.SerializeToString,
+            ),
+            'CancelReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelReplaceOrder,
+                    request_deserializer=order_dot_v1_dot_order__pb2.CancelReplaceOrderRequest.FromString,
+                    response_serializer=order_dot_v1_dot_order__pb2.CancelReplaceOrderResponse.SerializeToString,
             ),
             'ListTrades': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrades,
@@ -339,6 +384,60 @@ class OrderService:
             '/order.v1.OrderService/CancelOrder',
             order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
             order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/order.v1.OrderService/ReplaceOrder',
+            order_dot_v1_dot_order__pb2.ReplaceOrderRequest.SerializeToString,
+            order_dot_v1_dot_order__pb2.ReplaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/order.v1.OrderService/CancelReplaceOrder',
+            order_dot_v1_dot_order__pb2.CancelReplaceOrderRequest.SerializeToString,
+            order_dot_v1_dot_order__pb2.CancelReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,8 +42,8 @@ class OrderServiceStub:
     DEADLINE_EXCEEDED and RISK_CHECK_UNAVAILABLE leave the key free.
     """
     SubmitOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.SubmitOrdersRequest, _order_pb2.SubmitOrdersResponse]
-    """Places and cancels in one call: one result per item, in order. Items reach the market in
-    their order. An item that fails does not stop the others.
+    """Places, replaces and cancels in one call: one result per item, in order. Items reach the
+    market in their order. An item that fails does not stop the others.
     """
     StreamOrders: _grpc.StreamStreamMultiCallable[_order_pb2.StreamOrdersRequest, _order_pb2.StreamOrdersResponse]
     """The same as a conversation: one result per item, in order, as soon as it is durable. Items
@@ -57,6 +57,23 @@ class OrderServiceStub:
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.CancelOrderRequest, _order_pb2.CancelOrderResponse]
     """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
     NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+    """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.ReplaceOrderRequest, _order_pb2.ReplaceOrderResponse]
+    """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
+    keeps its id; whether the market took it, its version and replace_reason say. What it needs
+    more is held before the answer leaves. One replace at a time, and a cancel may overtake it.
+    NOT_FOUND with UNKNOWN_ORDER; ABORTED with VERSION_CONFLICT; INVALID_ARGUMENT with
+    NOTHING_TO_CHANGE and what CreateOrder says of prices and quantities; FAILED_PRECONDITION with
+    ORDER_NOT_LIVE, ORDER_NOT_ACCEPTED_YET, REPLACE_UNDER_WAY, CANCEL_UNDER_WAY,
+    ORDER_NOT_REPLACEABLE, STOP_TRIGGERED, QUANTITY_NOT_ABOVE_FILLED, INSUFFICIENT_BALANCE and
+    what risk says. Whatever was refused left nothing, and the key free.
+    """
+    CancelReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.CancelReplaceOrderRequest, _order_pb2.CancelReplaceOrderResponse]
+    """Cancels one order and places another in its place, or does neither; over REST 202 with the new
+    order as the body. Both are of one instrument and side. The funds of both are held until the
+    market has decided; if it refuses, the order that was to go stays as it was and the new one is
+    REJECTED. Errors as of CreateOrder for the new order, as of ReplaceOrder for the old one, and
+    INVALID_ARGUMENT with REPLACES_ANOTHER_KIND for another instrument or side.
     """
     ListTrades: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListTradesRequest, _order_pb2.ListTradesResponse]
     """Trades of the account, newest first, each with the fee it paid."""
@@ -75,8 +92,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     DEADLINE_EXCEEDED and RISK_CHECK_UNAVAILABLE leave the key free.
     """
     SubmitOrders: _aio.UnaryUnaryMultiCallable[_order_pb2.SubmitOrdersRequest, _order_pb2.SubmitOrdersResponse]  # type: ignore[assignment]
-    """Places and cancels in one call: one result per item, in order. Items reach the market in
-    their order. An item that fails does not stop the others.
+    """Places, replaces and cancels in one call: one result per item, in order. Items reach the
+    market in their order. An item that fails does not stop the others.
     """
     StreamOrders: _aio.StreamStreamMultiCallable[_order_pb2.StreamOrdersRequest, _order_pb2.StreamOrdersResponse]  # type: ignore[assignment]
     """The same as a conversation: one result per item, in order, as soon as it is durable. Items
@@ -90,6 +107,23 @@ class OrderServiceAsyncStub(OrderServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CancelOrderRequest, _order_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
     NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+    """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.ReplaceOrderRequest, _order_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
+    keeps its id; whether the market took it, its version and replace_reason say. What it needs
+    more is held before the answer leaves. One replace at a time, and a cancel may overtake it.
+    NOT_FOUND with UNKNOWN_ORDER; ABORTED with VERSION_CONFLICT; INVALID_ARGUMENT with
+    NOTHING_TO_CHANGE and what CreateOrder says of prices and quantities; FAILED_PRECONDITION with
+    ORDER_NOT_LIVE, ORDER_NOT_ACCEPTED_YET, REPLACE_UNDER_WAY, CANCEL_UNDER_WAY,
+    ORDER_NOT_REPLACEABLE, STOP_TRIGGERED, QUANTITY_NOT_ABOVE_FILLED, INSUFFICIENT_BALANCE and
+    what risk says. Whatever was refused left nothing, and the key free.
+    """
+    CancelReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CancelReplaceOrderRequest, _order_pb2.CancelReplaceOrderResponse]  # type: ignore[assignment]
+    """Cancels one order and places another in its place, or does neither; over REST 202 with the new
+    order as the body. Both are of one instrument and side. The funds of both are held until the
+    market has decided; if it refuses, the order that was to go stays as it was and the new one is
+    REJECTED. Errors as of CreateOrder for the new order, as of ReplaceOrder for the old one, and
+    INVALID_ARGUMENT with REPLACES_ANOTHER_KIND for another instrument or side.
     """
     ListTrades: _aio.UnaryUnaryMultiCallable[_order_pb2.ListTradesRequest, _order_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Trades of the account, newest first, each with the fee it paid."""
@@ -117,8 +151,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_pb2.SubmitOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.SubmitOrdersResponse, _abc.Awaitable[_order_pb2.SubmitOrdersResponse]]:
-        """Places and cancels in one call: one result per item, in order. Items reach the market in
-        their order. An item that fails does not stop the others.
+        """Places, replaces and cancels in one call: one result per item, in order. Items reach the
+        market in their order. An item that fails does not stop the others.
         """
 
     @_abc_1.abstractmethod
@@ -156,6 +190,35 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_pb2.CancelOrderResponse, _abc.Awaitable[_order_pb2.CancelOrderResponse]]:
         """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
         NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _order_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.ReplaceOrderResponse, _abc.Awaitable[_order_pb2.ReplaceOrderResponse]]:
+        """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
+        keeps its id; whether the market took it, its version and replace_reason say. What it needs
+        more is held before the answer leaves. One replace at a time, and a cancel may overtake it.
+        NOT_FOUND with UNKNOWN_ORDER; ABORTED with VERSION_CONFLICT; INVALID_ARGUMENT with
+        NOTHING_TO_CHANGE and what CreateOrder says of prices and quantities; FAILED_PRECONDITION with
+        ORDER_NOT_LIVE, ORDER_NOT_ACCEPTED_YET, REPLACE_UNDER_WAY, CANCEL_UNDER_WAY,
+        ORDER_NOT_REPLACEABLE, STOP_TRIGGERED, QUANTITY_NOT_ABOVE_FILLED, INSUFFICIENT_BALANCE and
+        what risk says. Whatever was refused left nothing, and the key free.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelReplaceOrder(
+        self,
+        request: _order_pb2.CancelReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.CancelReplaceOrderResponse, _abc.Awaitable[_order_pb2.CancelReplaceOrderResponse]]:
+        """Cancels one order and places another in its place, or does neither; over REST 202 with the new
+        order as the body. Both are of one instrument and side. The funds of both are held until the
+        market has decided; if it refuses, the order that was to go stays as it was and the new one is
+        REJECTED. Errors as of CreateOrder for the new order, as of ReplaceOrder for the old one, and
+        INVALID_ARGUMENT with REPLACES_ANOTHER_KIND for another instrument or side.
         """
 
     @_abc_1.abstractmethod
