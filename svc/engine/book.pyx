@@ -266,14 +266,17 @@ cdef class Engine:
         )
 
     def instruments(self):
-        """Returns {instrument id: (definition version, state, last trade price)}; price 0: none."""
+        """Returns {instrument id: (definition version, state, last trade price, version of the last
+        wish for a state)}; price 0, wish 0: none."""
         cdef State *s = self._idle()
         cdef Book *book
         cdef uint32_t i
         found = {}
         for i in range(1, s.book_count + 1):
             book = &s.books[i]
-            found[book.instrument_id] = (book.version, book.state, book.last_price)
+            found[book.instrument_id] = (
+                book.version, book.state, book.last_price, book.state_version
+            )
         return found
 
     def l2(self, uint32_t instrument_id, uint32_t depth):

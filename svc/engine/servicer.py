@@ -130,8 +130,11 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
                     version=version,
                     state=trading_pb2.MarketState.Value.Name(state),
                     last_price_ticks=last_price,
+                    state_version=wish,
                 )
-                for instrument_id, (version, state, last_price) in snapshot.instruments.items()
+                for instrument_id, (version, state, last_price, wish) in (
+                    snapshot.instruments.items()
+                )
             ],
         )
         for records in snapshot.orders.values():

@@ -69,6 +69,7 @@ class BookSnapshot:
     """All live orders at one position: ORDER state records by instrument id."""
 
     position: Position
-    instruments: dict[int, tuple[int, int, int]]
-    """Definition version, state and last trade price (0: none) by instrument id."""
+    instruments: dict[int, tuple[int, int, int, int]]
+    """Definition version, state, last trade price and version of the last wish for a state (of both
+    0: none) by instrument id."""
     orders: dict[int, bytes]

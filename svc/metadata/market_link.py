@@ -1,8 +1,9 @@
 """Brings one market's engine and the catalog to the same definitions and states.
 
 Wishes go out through order's outbox, again and again until the engine's events confirm them;
-the events come back and are the truth. Keeps: nothing is taken as confirmed that the engine has
-not said, and while order or engine is away metadata goes on serving what it knows.
+the events come back and are the truth, or the engine's snapshot where they are not retained.
+Keeps: nothing is taken as confirmed that the engine has not said, and while order or engine is
+away metadata goes on serving what it knows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from svc.metadata.store import Store
 RESEND_S = 5.0
 MOST_COMMANDS = 500  # definitions a call, and states; together what order takes
 
+_NOT_RETAINED = "EVENTS_NOT_RETAINED"
 _AWAY: tuple[type[Exception], ...] = (grpc.aio.AioRpcError, *DISCONNECTED)
 
 
@@ -92,14 +94,37 @@ class MarketLink:
         patience = Patience(self._log, "engine", self._market)
         while True:
             try:
-                await self._follow_once(patience)
+                await self._follow_retained(patience)
                 cause = "the engine ended the stream"
             except _AWAY as error:
                 cause = _cause(error)
             await asyncio.sleep(patience.failed(cause))
 
-    async def _follow_once(self, patience: Patience) -> None:
+    async def _follow_retained(self, patience: Patience) -> None:
         position = await self._store.position(self._market)
+        try:
+            await self._follow(position, patience)
+        except grpc.aio.AioRpcError as error:
+            told = from_rpc(error)
+            if told.reason != _NOT_RETAINED:
+                raise
+        else:
+            return
+        await self._follow(await self._begin_with_snapshot(str(told)), patience)
+
+    async def _begin_with_snapshot(self, cause: str) -> Position:
+        parts = self._engine.SnapshotOrders(engine_pb2.SnapshotOrdersRequest(market=self._market))
+        first = await anext(aiter(parts))
+        parts.cancel()  # behind the first there are only orders
+        reached = wire.position_of(first.position)
+        await self._store.begin(self._market, reached, wire.known_in(first))
+        await self._current.reload()
+        self._log.warning(
+            "began_with_snapshot", market=self._market, sequence=reached.sequence, cause=cause
+        )
+        return reached
+
+    async def _follow(self, position: Position, patience: Patience) -> None:
         stream = self._engine.StreamEvents(
             engine_pb2.StreamEventsRequest(
                 market=self._market, after=wire.position_message(position), instruments_only=True

@@ -4,7 +4,7 @@ Keeps: a put is checked against the rows it changes while nobody else can change
 committed whole; versions and wishes count up from 1 without gaps per instrument.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -101,6 +101,14 @@ UPDATE known_instruments
 SET state = $2, state_version = greatest(state_version, $3), sequence = $4
 WHERE instrument_id = $1 AND sequence < $4
 """
+_KNOWN = """
+INSERT INTO known_instruments AS k (instrument_id, version, state, state_version, sequence)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (instrument_id) DO UPDATE
+SET version = excluded.version, state = excluded.state, state_version = excluded.state_version,
+    sequence = excluded.sequence
+WHERE k.sequence < excluded.sequence
+"""
 
 _POSITION = "SELECT log_id, sequence, running_hash FROM log_positions WHERE market = $1"
 _MOVE = """
@@ -191,9 +199,25 @@ class Store:
         async with self._transaction() as connection:
             # Losing it costs a longer look at the log, so it need not wait for the disk.
             await connection.execute("SET LOCAL synchronous_commit = off")
-            await connection.execute(
-                _MOVE, market, position.log_id, position.sequence, position.running_hash
+            await _move(connection, market, position)
+
+    async def begin(self, market: int, position: Position, known: Mapping[int, Known]) -> None:
+        """Takes what the engine knows at a position, by instrument, and goes on from there."""
+        async with self._transaction() as connection:
+            await connection.executemany(
+                _KNOWN,
+                [
+                    (instrument_id, one.version, one.state, one.state_version, one.sequence)
+                    for instrument_id, one in known.items()
+                ],
             )
+            await _move(connection, market, position)
+
+
+async def _move(connection: asyncpg.Connection, market: int, position: Position) -> None:
+    await connection.execute(
+        _MOVE, market, position.log_id, position.sequence, position.running_hash
+    )
 
 
 async def _load(connection: asyncpg.Connection) -> Catalog:

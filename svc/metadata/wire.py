@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine.v1 import records_pb2
+from engine.v1 import engine_pb2, records_pb2
 from metadata.v1 import metadata_pb2
 from order.v1 import order_pb2
 from trading.v1 import trading_pb2
@@ -17,6 +17,7 @@ from svc.metadata.catalog import (
     DefinitionSeen,
     DefinitionWish,
     Kind,
+    Known,
     Listed,
     Position,
     State,
@@ -196,6 +197,19 @@ def news(batch: records_pb2.EventBatch) -> Iterator[DefinitionSeen | StateSeen]:
                 yield StateSeen(event.instrument_id, state, moved.version, event.sequence)
             case _:
                 continue
+
+
+def known_in(part: engine_pb2.SnapshotOrdersResponse) -> dict[int, Known]:
+    """What the engine knows of each instrument, as the first part of its snapshot says."""
+    return {
+        told.instrument_id: Known(
+            version=told.version,
+            state=state_of(told.state),
+            state_version=max(1, told.state_version),  # the first came with the definition
+            sequence=part.position.sequence,
+        )
+        for told in part.instruments
+    }
 
 
 def refusals(batch: records_pb2.EventBatch) -> Iterator[str]:

@@ -296,7 +296,7 @@ class BooksMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_book_is_crossed(self) -> None:
-        for instrument_id, (_, state, _) in self.engine.instruments().items():
+        for instrument_id, (_, state, *_) in self.engine.instruments().items():
             bids, asks = self.engine.l2(instrument_id, 1)
             # A halt may keep what an auction has collected.
             if bids and asks and state not in (MarketState.AUCTION, MarketState.HALTED):

@@ -117,6 +117,20 @@ async def test_events_that_were_seen_before_change_nothing(store: Store) -> None
     assert listed.known == Known(version=1, state=State.TRADING, state_version=1, sequence=3)
 
 
+async def test_what_the_engine_knows_at_a_position_confirms_wishes_and_is_followed_from(
+    store: Store,
+) -> None:
+    await store.put(ASSETS, [SPOT])
+    await store.wish(SPOT.id, State.HALTED)
+    await store.learn([DefinitionSeen(SPOT.id, 1, State.TRADING, 1)])
+    reached, known = Position("a" * 32, 7, 2**64 - 1), Known(1, State.HALTED, 2, 7)
+    await store.begin(1, reached, {SPOT.id: known, 99: known})
+    assert await store.position(1) == reached
+    assert await store.unconfirmed(1, 100) == ([], [])
+    await store.learn([StateSeen(SPOT.id, State.TRADING, 0, 6)])
+    assert (await store.load()).instruments[SPOT.id].known == known
+
+
 async def test_wish_that_stands_is_not_repeated_until_the_engine_undid_it(store: Store) -> None:
     await store.put(ASSETS, [SPOT])
     assert await store.wish(SPOT.id, State.TRADING) == 1

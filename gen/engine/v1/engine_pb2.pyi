@@ -173,16 +173,18 @@ class LiveOrder(_message.Message):
     def __init__(self, order_id: _Optional[int] = ..., account_id: _Optional[int] = ..., instrument_id: _Optional[int] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ..., price_ticks: _Optional[int] = ..., remaining_lots: _Optional[int] = ..., visible_lots: _Optional[int] = ..., cumulative_lots: _Optional[int] = ..., version: _Optional[int] = ..., display_lots: _Optional[int] = ...) -> None: ...
 
 class InstrumentState(_message.Message):
-    __slots__ = ("instrument_id", "version", "state", "last_price_ticks")
+    __slots__ = ("instrument_id", "version", "state", "last_price_ticks", "state_version")
     INSTRUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LAST_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    STATE_VERSION_FIELD_NUMBER: _ClassVar[int]
     instrument_id: int
     version: int
     state: _trading_pb2.MarketState.Value
     last_price_ticks: int
-    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., last_price_ticks: _Optional[int] = ...) -> None: ...
+    state_version: int
+    def __init__(self, instrument_id: _Optional[int] = ..., version: _Optional[int] = ..., state: _Optional[_Union[_trading_pb2.MarketState.Value, str]] = ..., last_price_ticks: _Optional[int] = ..., state_version: _Optional[int] = ...) -> None: ...
 
 class SnapshotOrdersResponse(_message.Message):
     __slots__ = ("position", "instruments", "orders")
