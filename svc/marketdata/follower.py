@@ -1,8 +1,9 @@
 """Follows one engine market: takes its batches, keeps books and tape, waits for what is away.
 
 Keeps: books serve only while they and the tape stand at one sequence of the log that the table
-was written from. What contradicts that log ends the following for good, with the reason shown;
-what is merely away is asked again, less and less often.
+was written from. What contradicts that log ends the following for good, with the reason shown, as
+does a tape whose next events the engine has deleted; only an empty one begins behind them. What is
+merely away is asked again, less and less often.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from svc.kit.log import Logger
 from svc.kit.market_events import EventBatch, parse_response
 from svc.kit.patience import Patience
 from svc.marketdata.figures import Figures
-from svc.marketdata.loader import Loader, LogContradictionError, NotListedError
+from svc.marketdata.loader import (
+    EventsGoneError,
+    Loader,
+    LogContradictionError,
+    NotListedError,
+)
 from svc.marketdata.market import BrokenChainError, Market, Position
 from svc.marketdata.recorder import Recorder
 from svc.marketdata.store import OtherWriterError, Store
 
-_CONTRADICTIONS = frozenset(
-    ("LOG_FOREIGN", "HASH_MISMATCH", "LOG_BEHIND_CONSUMER", "EVENTS_NOT_RETAINED")
-)
+_CONTRADICTIONS = frozenset(("LOG_FOREIGN", "HASH_MISMATCH", "LOG_BEHIND_CONSUMER"))
 _AWAY: tuple[type[Exception], ...] = (
     grpc.aio.AioRpcError,
     NotListedError,
@@ -81,22 +85,31 @@ class Follower:
     async def run(self) -> None:
         """Follow until the log contradicts the table; raises only what nobody expected."""
         patience = Patience(self._log, "following", self._number)
+        begin_at_snapshot = False
         while True:
             try:
-                await self._follow(patience)
+                await self._follow(patience, begin_at_snapshot=begin_at_snapshot)
             except LogContradictionError as error:
                 self._trouble = str(error)
                 self._log.error("log_contradicts_tape", cause=self._trouble)
                 return
+            except EventsGoneError as error:
+                self._trouble = str(error)
+                if not error.is_tape_empty:
+                    self._log.error("tape_events_not_retained", cause=self._trouble)
+                    return
+                begin_at_snapshot = True
+                self._trouble = "an empty tape begins with the engine's snapshot of orders"
             except _AWAY as error:
                 self._trouble = _cause(error)
             finally:
                 self._drop_market()
             await asyncio.sleep(patience.failed(self._trouble))
 
-    async def _follow(self, patience: Patience) -> None:
+    async def _follow(self, patience: Patience, *, begin_at_snapshot: bool) -> None:
         """Load and keep up until database or log fail; the engine may come and go meanwhile."""
-        self._market = market = await self._loader.load()
+        market = await self._loader.load(begin_at_snapshot=begin_at_snapshot)
+        self._market = market
         recorder = Recorder(self._store, market, self._clock, self._log)
         self._figures.show(market, recorder)
         self._log.info("following", market=self._number, sequence=market.position.sequence)
@@ -120,6 +133,11 @@ class Follower:
                 patience.worked()
                 if isinstance(response, EventBatch):
                     await self._take(response, market, recorder)
+        except grpc.aio.AioRpcError as error:
+            told = from_rpc(error)
+            if told.reason == "EVENTS_NOT_RETAINED":
+                raise EventsGoneError(market.position, told.message) from error
+            raise
         except DecodeError as error:
             raise LogContradictionError(str(error)) from error
 

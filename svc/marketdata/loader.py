@@ -1,7 +1,8 @@
 """Puts a market together from its three sources: the table, metadata, the engine's live orders.
 
 Keeps: what comes out stands at the table's position P with books of the engine's position S >= P
-of the same log; anything else is a contradiction and no market.
+of the same log; anything else is a contradiction and no market. An empty table is moved to S where
+the engine does not retain the events before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ class LogContradictionError(Exception):
     """The engine's log is not the one the table was written from, or ends before it."""
 
 
+class EventsGoneError(Exception):
+    """The engine does not retain the events behind the table's position any more."""
+
+    def __init__(self, position: Position, told: str) -> None:
+        """`told` is what the engine said of it."""
+        super().__init__(
+            f"the tape ends at event {position.sequence} and the engine has deleted events behind "
+            f"it ({told}): their trades are missing here, and svc/marketdata/README.md says what "
+            "an operator does"
+        )
+        self.is_tape_empty = not position.log_id
+
+
 class NotListedError(Exception):
     """The engine trades an instrument that metadata does not list (yet)."""
 
@@ -54,15 +68,22 @@ class Loader:
         self._clock = clock
         self._log = log
 
-    async def load(self) -> Market:
+    async def load(self, *, begin_at_snapshot: bool = False) -> Market:
         """The market at the table's position, its books as the engine has them now.
 
-        Raises LogContradictionError, NotListedError, AioRpcError or one of DISCONNECTED.
+        `begin_at_snapshot` moves a table that is empty to where those books stand. Raises
+        OtherWriterError, LogContradictionError, NotListedError, AioRpcError or one of DISCONNECTED.
         """
         self.directory.add(await self._store.instruments())
         await self._learn_listed()
         market = Market(await self._store.position(), await self._stored_views())
-        await self._restore_books(market)
+        snapshot = await self._restore_books(market)
+        if begin_at_snapshot and not market.position.log_id:
+            await self._store.append(market.position, snapshot, [])
+            market.position = snapshot
+            self._log.warning(
+                "tape_begins_at_snapshot", market=self._number, sequence=snapshot.sequence
+            )
         return market
 
     async def learn(self, market: Market, needed: set[int]) -> None:
@@ -113,17 +134,20 @@ class Loader:
             views.append(view)
         return views
 
-    async def _restore_books(self, market: Market) -> None:
+    async def _restore_books(self, market: Market) -> Position:
+        """Where the books stand now."""
         request = engine_pb2.SnapshotOrdersRequest(market=self._number)
-        checked = False
+        snapshot = Position()
         async for part in self._engine.SnapshotOrders(request):
-            if not checked:
+            if not snapshot.log_id:
                 _check_same_log(market.position, part.position)
-                checked = True
+                at = part.position
+                snapshot = Position(at.log_id, at.sequence, at.running_hash)
             unknown = {order.instrument_id for order in part.orders} - market.views.keys()
             if unknown:
                 await self.learn(market, unknown)
-            market.restore(part.position.sequence, part.orders)
+            market.restore(snapshot.sequence, part.orders)
+        return snapshot
 
 
 def _check_same_log(table: Position, engine: trading_pb2.LogPosition) -> None:

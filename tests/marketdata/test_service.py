@@ -13,7 +13,9 @@ from marketdata.v1 import marketdata_pb2
 from metadata.v1 import metadata_pb2
 
 from svc.kit.errors import DomainError, from_rpc
+from svc.kit.schema import SERVICES
 from tests.marketdata.conftest import BTC_USDT, Serve, Served, until
+from tests.retained import forget_events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
     from marketdata.v1.marketdata_pb2_grpc import MarketDataServiceAsyncStub
 
+    from svc.kit.database import Database
+
 SYMBOL = "BTC-USDT"
+NOT_YET = ("BOOK_NOT_READY", "UNKNOWN_SYMBOL", "DEADLINE_PASSED", "")
 FROM_2000: Any = {"from": 2_000}  # a word that Python keeps for itself
 
 
@@ -34,7 +39,7 @@ async def book_at(served: Served, sequence: int, symbol: str = SYMBOL) -> market
             request = marketdata_pb2.GetOrderBookRequest(symbol=symbol, depth=1_000)
             return (await public.GetOrderBook(request, timeout=0.5)).book
         except grpc.aio.AioRpcError as error:
-            if from_rpc(error).reason not in ("BOOK_NOT_READY", "UNKNOWN_SYMBOL", ""):
+            if from_rpc(error).reason not in NOT_YET:
                 raise
             return marketdata_pb2.OrderBook()
 
@@ -234,6 +239,69 @@ async def test_log_that_the_tape_does_not_come_from_stops_books_but_not_history(
         assert error.reason == "BOOK_NOT_READY"
         (candle,) = await candles(public, "1d", 1)
         assert candle.close == "1"
+
+
+async def test_empty_table_begins_with_the_snapshot_where_the_start_of_the_log_is_gone(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with serve(("metadata", "engine")) as served:
+        await served.relay.know()
+        await served.relay.trade(100, 5)
+        await served.relay.submit(served.relay.limit("BUY", 90, 7))
+        number = served.relay.number
+    end = forget_events(tmp_path / "journal")
+    async with serve(number=number) as served:
+        book = await book_at(served, end)
+        assert (book.sequence, levels(book.bids)) == (end, [("0.9", "0.00007")])
+        await book_at(served, await served.relay.trade(101, 5))
+        (candle,) = await candles(served.public, "1d", 1)
+        assert candle.open == candle.close == "1.01"
+        tape = await served.public.ListTrades(marketdata_pb2.ListTradesRequest(symbol=SYMBOL))
+        assert [trade.trade_number for trade in tape.trades] == [2]
+        number = served.relay.number
+    async with serve(number=number) as served:
+        await book_at(served, await served.relay.trade(102, 5))
+        assert [one.trade_count for one in await candles(served.public, "1w", 2)] == [2]
+
+
+async def test_tape_whose_next_events_are_gone_stops_until_an_operator_accepts_the_gap(
+    serve: Serve, database: Database, tmp_path: Path
+) -> None:
+    async with serve() as served:
+        await served.relay.know()
+        await book_at(served, await served.relay.trade(100, 5))
+        await candles(served.public, "1m", 1)
+        number = served.relay.number
+    async with serve(("metadata", "engine"), number=number) as served:
+        await served.relay.trade(101, 5)
+        await served.relay.submit(served.relay.limit("BUY", 90, 7))
+        number = served.relay.number
+    end = forget_events(tmp_path / "journal")
+    async with serve(number=number) as served:
+        public = served.public
+
+        async def ask() -> DomainError:
+            request = marketdata_pb2.GetTickerRequest(symbol=SYMBOL)
+            return await refused(public.GetTicker(request, timeout=0.5))
+
+        error = await until(ask, lambda told: "has deleted events behind it" in told.message)
+        assert error.reason == "BOOK_NOT_READY"
+        assert len(await candles(public, "1d", 1)) == 1
+    await database.pool.execute(accepted_gap())
+    async with serve(number=number) as served:
+        assert levels((await book_at(served, end)).bids) == [("0.9", "0.00007")]
+        await book_at(served, await served.relay.trade(102, 5))
+        (candle,) = await candles(served.public, "1d", 2)
+        assert (candle.trade_count, candle.open, candle.close) == (2, "1", "1.02")
+        request = marketdata_pb2.ListTradesRequest(symbol=SYMBOL, after=0)
+        tape = await served.public.ListTrades(request)
+        assert [trade.trade_number for trade in tape.trades] == [1, 3]
+
+
+def accepted_gap() -> str:
+    """The statement with which an operator accepts it, as the service's page gives it."""
+    page = (SERVICES / "marketdata" / "README.md").read_text("utf-8")
+    return page.split("```sql\n")[1].split("```")[0]
 
 
 async def test_history_and_books_are_served_while_metadata_is_away(serve: Serve) -> None:
