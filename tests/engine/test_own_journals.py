@@ -343,14 +343,20 @@ async def forgetful(engine: Running, folder: Folder) -> None:
     assert folder.numbers()[0] > before
 
 
+async def shortened(start: Engines) -> Running:
+    """A leader of a hundred batches, of whose log only the end is there."""
+    primary = await start("a", MESH_RETENTION_HOURS="0")
+    await primary.led()
+    await primary.submit(range(1, 101))
+    await forgetful(primary, start.folder())
+    return primary
+
+
 async def test_a_standby_begins_with_a_snapshot_where_the_log_reaches_no_further_back(
     start: Engines,
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a", MESH_RETENTION_HOURS="0")
-        await primary.led()
-        await primary.submit(range(1, 101))
-        await forgetful(primary, start.folder())
+        primary = await shortened(start)
         standby = await start("b", "second")
         await primary.has_in_sync("b")
         assert start.folder("second").numbers()[0] == start.folder().numbers()[0]
@@ -395,10 +401,7 @@ async def test_a_leader_that_says_nothing_without_a_standby_gives_one_its_snapsh
     start: Engines,
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a", MESH_RETENTION_HOURS="0")
-        await primary.led()
-        await primary.submit(range(1, 101))
-        await forgetful(primary, start.folder())
+        primary = await shortened(start)
         await stopped(primary)
         again = await start("a", MESH_STANDBYS_REQUIRED="1")
         await again.said("market_led")
@@ -412,10 +415,7 @@ async def test_a_snapshot_that_was_to_begin_a_journal_and_did_not_is_out_of_the_
     start: Engines,
 ) -> None:
     async with asyncio.timeout(90):
-        primary = await start("a", MESH_RETENTION_HOURS="0")
-        await primary.led()
-        await primary.submit(range(1, 101))
-        await forgetful(primary, start.folder())
+        primary = await shortened(start)
         mine = start.folder("second")
         mine.path.mkdir(parents=True)
         newest = start.folder().snapshot_name(start.folder().snapshots()[-1])
