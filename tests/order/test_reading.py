@@ -114,7 +114,7 @@ def test_a_cancel_and_an_order_under_one_key_are_different_requests() -> None:
 
 
 def test_an_item_is_a_create_or_a_cancel() -> None:
-    with pytest.raises(DomainError, match="neither"):
+    with pytest.raises(DomainError, match="this one is none"):
         reading.item(order_pb2.OrderItem(), CALLER, Known())
 
 
