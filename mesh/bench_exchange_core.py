@@ -22,7 +22,7 @@ from svc.engine.records import RECORD_BYTES, EventKind
 
 VERSION = "0.5.3"
 _PROGRAM = Path(__file__).parent / "bench_java"
-_TIMEOUT_S = 900
+_TIMEOUT_S = 300
 _TRADE = struct.Struct("<qqqq")
 _TRADE_EVENT = struct.Struct("<32xq8xqq16xq40x")
 _KIND_AT = 16

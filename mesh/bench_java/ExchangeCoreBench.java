@@ -248,7 +248,10 @@ public final class ExchangeCoreBench {
                 done.lazySet(done.get() + 1);
             })
             .exchangeConfiguration(ExchangeConfiguration.defaultBuilder()
+                // One engine of a kind, as its own throughput test of one symbol has it; threads
+                // yield, for there are more of them than cores.
                 .performanceCfg(PerformanceConfiguration.throughputPerformanceBuilder()
+                    .matchingEnginesNum(1).riskEnginesNum(1)
                     .waitStrategy(CoreWaitStrategy.YIELDING).build())
                 .build())
             .build();
