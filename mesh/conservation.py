@@ -32,12 +32,13 @@ _PARTS = (
     """,
     """
     SELECT 'a trade of the ledger is not that of the orders',
-           format('trade %s: %s rows of orders, fees %s, of the ledger %s', trade_number,
-                  o.rows, o.fees, w.buyer_fee + w.seller_fee)
-    FROM (SELECT trade_id & ((1::bigint << 40) - 1) AS trade_number, count(*) AS rows,
-                 sum(fee_units) AS fees
-          FROM svc_order.trades GROUP BY 1) AS o
-    FULL JOIN svc_wallet.settlements AS w USING (trade_number)
+           format('market %s, trade %s: %s rows of orders, fees %s, of the ledger %s', market,
+                  trade_number, o.rows, o.fees, w.buyer_fee + w.seller_fee)
+    FROM (SELECT (trade_id >> 40)::int AS market,
+                 trade_id & ((1::bigint << 40) - 1) AS trade_number,
+                 count(*) AS rows, sum(fee_units) AS fees
+          FROM svc_order.trades GROUP BY 1, 2) AS o
+    FULL JOIN svc_wallet.settlements AS w USING (market, trade_number)
     WHERE o.rows IS DISTINCT FROM 2 OR o.fees IS DISTINCT FROM w.buyer_fee + w.seller_fee
     """,
 )

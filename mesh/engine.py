@@ -13,7 +13,7 @@ from engine.v1 import engine_pb2, engine_pb2_grpc
 from order.v1 import order_pb2, order_pb2_grpc
 
 from mesh.operator import ask, show_json
-from mesh.options import home_option
+from mesh.options import home_option, market_option
 from svc.engine.book import Engine
 from svc.engine.command_file import (
     JSON_SUFFIX,
@@ -22,7 +22,7 @@ from svc.engine.command_file import (
     read_commands,
 )
 from svc.engine.json_lines import event_lines
-from svc.topology import MARKET
+from svc.topology import engine_of
 
 _SECOND_NS = 1_000_000_000
 
@@ -81,31 +81,34 @@ def run(file: Path, events: Path | None, size: int, *, as_json: bool) -> None:
 
 
 @command.command()
+@market_option
 @home_option
-def snapshot(home: Path) -> None:
+def snapshot(market: int, home: Path) -> None:
     """Take a snapshot of the market now; prints what it covers once it is verified."""
 
     async def work(channel: grpc.aio.Channel) -> engine_pb2.TakeSnapshotResponse:
         stub = engine_pb2_grpc.EngineServiceStub(channel)
-        return await stub.TakeSnapshot(engine_pb2.TakeSnapshotRequest(market=MARKET))
+        return await stub.TakeSnapshot(engine_pb2.TakeSnapshotRequest(market=market))
 
-    show_json(ask(home, "engine", work))
+    show_json(ask(home, engine_of(market), work))
 
 
 @command.command()
+@market_option
 @home_option
-def statistics(home: Path) -> None:
+def statistics(market: int, home: Path) -> None:
     """What the market's engine has done and holds, and what its newest snapshot covers."""
 
     async def work(channel: grpc.aio.Channel) -> engine_pb2.GetStatisticsResponse:
         stub = engine_pb2_grpc.EngineServiceStub(channel)
-        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
+        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=market))
 
-    show_json(ask(home, "engine", work))
+    show_json(ask(home, engine_of(market), work))
 
 
 @command.command(
-    epilog="\b\nExamples:\n  mesh engine book 1\n  mesh engine book 1 --depth 0 --json"
+    epilog="\b\nExamples:\n  mesh engine book 1\n  mesh engine book 1 --depth 0 --json\n"
+    "  mesh engine book 7 --market 2"
 )
 @click.argument("instrument", type=click.IntRange(1))
 @click.option(
@@ -113,16 +116,17 @@ def statistics(home: Path) -> None:
     help="Levels of either side, from the best on; 0: all.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with its position.")
+@market_option
 @home_option
-def book(instrument: int, depth: int, home: Path, *, as_json: bool) -> None:
+def book(instrument: int, depth: int, market: int, home: Path, *, as_json: bool) -> None:
     """Show the levels of the book of INSTRUMENT (its id) as the engine has it now."""
 
     async def work(channel: grpc.aio.Channel) -> engine_pb2.GetBookResponse:
         stub = engine_pb2_grpc.EngineServiceStub(channel)
-        request = engine_pb2.GetBookRequest(market=MARKET, instrument_id=instrument, depth=depth)
+        request = engine_pb2.GetBookRequest(market=market, instrument_id=instrument, depth=depth)
         return await stub.GetBook(request)
 
-    shown = ask(home, "engine", work)
+    shown = ask(home, engine_of(market), work)
     if as_json:
         show_json(shown)
         return
@@ -139,11 +143,16 @@ def book_lines(shown: engine_pb2.GetBookResponse) -> Iterator[str]:
     yield f"behind event {shown.position.sequence:,}"
 
 
-@command.command("begin-version", epilog="\b\nExample:\n  mesh engine begin-version 2 --yes")
+@command.command(
+    "begin-version",
+    epilog="\b\nExamples:\n  mesh engine begin-version 2 --yes\n"
+    "  mesh engine begin-version 2 --market 2",
+)
 @click.argument("version", type=click.IntRange(2))
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@market_option
 @home_option
-def begin_version(version: int, yes: bool, home: Path) -> None:  # noqa: FBT001
+def begin_version(version: int, yes: bool, market: int, home: Path) -> None:  # noqa: FBT001
     """Begin semantic VERSION of the market's rules: the engine that runs ends behind it.
 
     Orders that are accepted meanwhile wait for an engine that has that version.
@@ -151,14 +160,14 @@ def begin_version(version: int, yes: bool, home: Path) -> None:  # noqa: FBT001
 
     async def known(channel: grpc.aio.Channel) -> engine_pb2.GetStatisticsResponse:
         stub = engine_pb2_grpc.EngineServiceStub(channel)
-        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=MARKET))
+        return await stub.GetStatistics(engine_pb2.GetStatisticsRequest(market=market))
 
     async def work(channel: grpc.aio.Channel) -> order_pb2.BeginVersionResponse:
         stub = order_pb2_grpc.MarketCommandServiceStub(channel)
-        request = order_pb2.BeginVersionRequest(market=MARKET, semantic_version=version)
+        request = order_pb2.BeginVersionRequest(market=market, semantic_version=version)
         return await stub.BeginVersion(request)
 
-    holds = ask(home, "engine", known).semantic_version
+    holds = ask(home, engine_of(market), known).semantic_version
     if version <= holds:
         raise click.ClickException(
             f"version {holds} holds already; one above it can be begun, not {version}"

@@ -130,8 +130,10 @@ class Installation:
 
     def operator_channel(self, service: str) -> grpc.aio.Channel:
         """A channel to a service, past the edge, as the operator. Raises NotRunningError."""
-        target = self.running().targets[service]
-        return connect(target, load_identity(self.secrets, OPERATOR))
+        targets = self.running().targets
+        if service not in targets:
+            raise NotRunningError(f"no {service} runs in {self.home}: {', '.join(targets)} do")
+        return connect(targets[service], load_identity(self.secrets, OPERATOR))
 
 
 def edge_ports() -> tuple[int, int]:

@@ -25,8 +25,8 @@ from mesh.installation import LOOPBACK, Installation, NotRunningError, Running, 
 from mesh.options import home_option
 from mesh.supervisor import ServiceProcess, Supervisor
 from svc.kit.migrate import migrate
-from svc.kit.settings import Endpoint, SettingsError, load_endpoints
-from svc.topology import PROCESSES
+from svc.kit.settings import Endpoint, SettingsError, load_endpoints, load_markets, ports_of
+from svc.topology import processes
 
 _READY_TIMEOUT_S = 60.0
 _ASK_EVERY_S = 0.05
@@ -37,6 +37,7 @@ EXAMPLES = """
 Examples:
   mesh up
   EDGE_PORT=8080 ORDER_GRPC_PORT=50070 mesh up
+  MESH_MARKETS=2 mesh up
   POSTGRES_URL=postgresql://owner@db/quantamesh REDIS_URL=redis://cache/0 mesh up
 """
 
@@ -67,6 +68,7 @@ def command(home: Path) -> None:
 
     POSTGRES_URL and REDIS_URL, where set, are used instead of the embedded servers.
     EDGE_PORT, EDGE_ADMIN_PORT, <SERVICE>_GRPC_PORT and <SERVICE>_HTTP_PORT move ports.
+    MESH_MARKETS says how many markets there are, each with an engine of its own (docs/markets.md).
     """
     began = time.monotonic()
     installation = Installation(home)
@@ -93,14 +95,15 @@ def _start(installation: Installation, supervisor: Supervisor, began: float) -> 
     postgres_url, redis_url = _stores(installation, supervisor)
     asyncio.run(migrate(postgres_url, secrets=installation.secrets))
     environment = installation.service_environment(postgres_url, redis_url)
-    processes = {
-        name: ServiceProcess(name, installation.part(name), environment) for name in PROCESSES
+    children = {
+        name: ServiceProcess(name, installation.part(name), environment)
+        for name in processes(load_markets(os.environ))
     }
-    supervisor.start(processes)
+    supervisor.start(children)
     configuration = installation.write_edge_configuration(edge_port, admin_port)
     edge = Envoy(installation.part("edge"), configuration, installation.edge_environment())
     supervisor.start({"edge": edge})
-    _wait_until_ready(supervisor, processes, endpoints, edge_port)
+    _wait_until_ready(supervisor, children, endpoints, edge_port)
     running = Running(
         pid=os.getpid(),
         edge_port=edge_port,
@@ -131,8 +134,8 @@ def _stores(installation: Installation, supervisor: Supervisor) -> tuple[str, st
 def _require_free(endpoints: Mapping[str, Endpoint], edge_port: int, admin_port: int) -> None:
     wanted = {"EDGE_PORT": edge_port, "EDGE_ADMIN_PORT": admin_port}
     for name, endpoint in endpoints.items():
-        wanted[f"{name.upper()}_GRPC_PORT"] = endpoint.grpc_port
-        wanted[f"{name.upper()}_HTTP_PORT"] = endpoint.http_port
+        ports = (endpoint.grpc_port, endpoint.http_port)
+        wanted |= dict(zip(ports_of(name), ports, strict=True))
     taken = []
     for variable, port in wanted.items():
         with socket.socket() as probe:
@@ -147,7 +150,7 @@ def _require_free(endpoints: Mapping[str, Endpoint], edge_port: int, admin_port:
 
 def _wait_until_ready(
     supervisor: Supervisor,
-    processes: dict[str, ServiceProcess],
+    children: Mapping[str, ServiceProcess],
     endpoints: Mapping[str, Endpoint],
     edge_port: int,
 ) -> None:
@@ -161,7 +164,7 @@ def _wait_until_ready(
     with httpx.Client(timeout=2.0, trust_env=False) as client:
         while waiting and not supervisor.stopping.is_set():
             for name in supervisor.dead():
-                words = processes[name].last_words() if name in processes else ""
+                words = children[name].last_words() if name in children else ""
                 raise ServerError(f"{name} ended while starting: {words}")
             for what, url in list(waiting.items()):
                 if _answers(client, url):

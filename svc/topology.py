@@ -52,4 +52,39 @@ LEDGER = 1
 """The only ledger to start with."""
 
 MARKET = 1
-"""The only market to start with."""
+"""The market that is always there."""
+
+MOST_MARKETS = 8
+"""Markets are numbered from 1 to what MESH_MARKETS says, which is at most this."""
+
+_FURTHER_GRPC_PORT, _FURTHER_HTTP_PORT = 9190, 8190
+
+
+def engine_of(market: int) -> str:
+    """The name of the engine that writes a market: `engine`, `engine-2`, and so on."""
+    return "engine" if market == MARKET else f"engine-{market}"
+
+
+def service_and_market(name: str) -> tuple[str, int]:
+    """What an instance is: `engine` and 2 of `engine-2`. Without a number it is of market 1."""
+    service, _, market = name.partition("-")
+    return service, int(market or MARKET)
+
+
+def entries(markets: int) -> Mapping[str, ServiceEntry]:
+    """What listens where so many markets are served: every service, an engine for each market."""
+    further = (
+        ServiceEntry(
+            engine_of(market),
+            grpc_port=_FURTHER_GRPC_PORT + market,
+            http_port=_FURTHER_HTTP_PORT + market,
+        )
+        for market in range(MARKET + 1, markets + 1)
+    )
+    return {**SERVICES, **{entry.name: entry for entry in further}}
+
+
+def processes(markets: int) -> Mapping[str, tuple[str, ...]]:
+    """The processes of a single machine with so many markets, each with its services in order."""
+    further = [name for name in entries(markets) if name not in SERVICES]
+    return {**PROCESSES, **{name: (name,) for name in further}}

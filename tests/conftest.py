@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mesh.embedded import Postgres, Valkey
+from svc.metadata.config import SHIPPED_FILE
 
 Absent = Callable[[str], NoReturn]
 NewDatabase = Callable[[], str]
@@ -61,6 +62,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         _absent("no captured sessions in ../shared/data")
     return folder
+
+
+@pytest.fixture
+def two_markets_file(tmp_path: Path) -> Path:
+    """Give the shipped instruments as a file of their own, ETH-USDT in the second market."""
+    shipped = SHIPPED_FILE.read_text("utf-8")
+    named = 'symbol = "ETH-USDT"\n'
+    assert shipped.count(named) == 1
+    path = tmp_path / "instruments.toml"
+    path.write_text(shipped.replace(named, f"{named}market = 2\n"), "utf-8")
+    return path
 
 
 @pytest.fixture

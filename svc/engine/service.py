@@ -25,10 +25,8 @@ from svc.kit.lease import Lease, LeaseLost
 from svc.kit.log import get_logger
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
-from svc.topology import MARKET
 
 LOG_ID_BYTES = 16
-_LEASE = f"market-{MARKET}"
 _LOCK_RETRY_S = 0.05
 _LOCK_PATIENCE_S = 0.5
 """How long the lease is kept while another process has the journal: longer than one takes to die,
@@ -57,8 +55,10 @@ class EngineService:
     def __init__(self, runtime: Runtime, settings: EngineSettings) -> None:
         self._runtime = runtime
         self._settings = settings
+        self._market_id = runtime.market
+        self._lease_name = f"market-{runtime.market}"
         self._figures = Figures(runtime.registry)
-        self._folder = Folder(settings.journal_dir / f"market-{MARKET}")
+        self._folder = Folder(settings.journal_dir / f"market-{runtime.market}")
         self._lease: Lease | None = None
         self._follower: Follower | None = None
         self._writer: MarketWriter | None = None
@@ -98,12 +98,12 @@ class EngineService:
     async def _take_over(self) -> None:
         database = await self._runtime.database()
         lease = self._lease = Lease(
-            database, _LEASE, self._settings.instance, self._runtime.address
+            database, self._lease_name, self._settings.instance, self._runtime.address
         )
         journal = await asyncio.to_thread(self._folder.identity)
-        roll = Roll(database, lease, _LEASE, MARKET, journal)
+        roll = Roll(database, lease, self._lease_name, self._market_id, journal)
         self._follower = follower = Follower(
-            MARKET,
+            self._market_id,
             self._folder,
             roll,
             self._settings.instance,
@@ -134,7 +134,7 @@ class EngineService:
         self._spawn(self._writer.snapshots.keep())
         self._spawn(self._watch(lease))
         sequence = self._writer.feed.sequence
-        log.info("market_led", market=MARKET, epoch=lease.epoch, sequence=sequence)
+        log.info("market_led", market=self._market_id, epoch=lease.epoch, sequence=sequence)
 
     async def _market(
         self, lease: Lease, roll: Roll, follower: Follower
@@ -151,7 +151,9 @@ class EngineService:
                 return market, SnapshotKeeper(market, self._settings.snapshot_commands)
             # Whoever writes there hangs: another journal on the roll may lead meanwhile.
             await lease.release()
-            log.warning("lease_given_back", market=MARKET, cause="the journal is still locked")
+            log.warning(
+                "lease_given_back", market=self._market_id, cause="the journal is still locked"
+            )
 
     async def _acquire(self, lease: Lease, roll: Roll, follower: Follower) -> int:
         """Follows whoever leads until the lease is ours, and our journal lacks nothing."""
@@ -206,7 +208,7 @@ class EngineService:
     def _open(self, epoch: int, new_log_id: bytes) -> Market:
         return open_market(
             self._folder,
-            market=MARKET,
+            market=self._market_id,
             epoch=epoch,
             new_log_id=new_log_id,
             clock=self._runtime.clock,
@@ -216,10 +218,10 @@ class EngineService:
 
     async def _watch(self, held: Lease) -> None:
         await held.lost.wait()
-        raise LeaseLost(_LEASE, held.epoch, "another engine may lead")
+        raise LeaseLost(self._lease_name, held.epoch, "another engine may lead")
 
     def _lead(self, market: int) -> MarketWriter:
-        if market != MARKET:
+        if market != self._market_id:
             raise unavailable(
                 "UNKNOWN_MARKET", f"market {market} is not led here", market=str(market)
             )

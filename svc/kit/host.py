@@ -12,6 +12,7 @@ import asyncio
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import grpc
@@ -30,6 +31,7 @@ from svc.kit.server import RpcServer
 from svc.kit.service import Service
 from svc.kit.settings import Endpoint, Settings
 from svc.kit.telemetry import RpcMetrics, new_registry
+from svc.topology import service_and_market
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -52,9 +54,10 @@ class HostedService:
     Other services get channels to it before it is made: until it serves, its pipeline refuses.
     """
 
-    def __init__(self, name: str, identity: Identity, identities: Identities) -> None:
+    def __init__(self, name: str, secrets_dir: Path, identities: Identities) -> None:
         self.name = name
-        self.identity = identity
+        self.service, self.market = service_and_market(name)
+        self.identity = load_identity(secrets_dir, self.service)
         self.registry = new_registry()
         self.grpc_port = 0
         self.http_port = 0
@@ -133,11 +136,10 @@ class Host:
         """Decided by the first service that gives up (Runtime.fail)."""
         identities = load_identities(settings.secrets_dir)
         self._services = {
-            name: HostedService(name, load_identity(settings.secrets_dir, name), identities)
-            for name in names
+            name: HostedService(name, settings.secrets_dir, identities) for name in names
         }
         for name, hosted in self._services.items():
-            create = (creates or {}).get(name) or _create_of(name)
+            create = (creates or {}).get(name) or _create_of(hosted.service)
             hosted.make(create, self._runtime(hosted))
 
     async def start(self) -> None:
@@ -191,13 +193,14 @@ class Host:
     def _runtime(self, hosted: HostedService) -> Runtime:
         return Runtime(
             name=hosted.name,
+            market=hosted.market,
             address=self._endpoints[hosted.name].target,
             clock=self._clock,
             registry=hosted.registry,
             settings=self._settings,
             channel=partial(self._channel, hosted.identity),
             peer=partial(connect, identity=hosted.identity),
-            database=partial(self._database, hosted.name),
+            database=partial(self._database, hosted.service),
             redis=self._cache,
             fail=partial(self._fail, hosted.name),
         )

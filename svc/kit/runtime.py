@@ -27,6 +27,8 @@ class Runtime:
 
     name: str
     """The service's name in the topology."""
+    market: int
+    """The market it serves, where the service runs once a market; of others 1."""
     address: str
     """Where callers reach this instance (host:port or unix:/path): what its leases say."""
     clock: Clock

@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from svc.kit.schema import SERVICES as SERVICE_PACKAGES
-from svc.topology import SERVICES
+from svc.topology import MARKET, MOST_MARKETS, engine_of, entries
 
 PREFIX = "MESH_"
 
@@ -32,6 +32,9 @@ _TARGET_VARIABLES = {
     "metadata": "METADATA_SERVICE_URL",
     "engine": "MATCHING_ENGINE_GRPC_URL",
     "marketdata": "MARKETDATA_SERVICE_GRPC_URL",
+} | {
+    engine_of(market): f"MATCHING_ENGINE_{market}_GRPC_URL"
+    for market in range(MARKET + 1, MOST_MARKETS + 1)
 }
 """Where callers find a service; the names are the specification's where it has one."""
 
@@ -81,6 +84,10 @@ class Settings(BaseSettings):
     drain_ms: int = Field(default=0, ge=0, le=60_000)
     """How long a stopping process reports not ready and still serves, milliseconds: longer than
     whoever routes calls to it takes to notice. 0 where nothing does, as on a single machine."""
+
+    markets: int = Field(default=MARKET, ge=MARKET, le=MOST_MARKETS)
+    """MESH_MARKETS: how many markets there are, numbered from 1, each with an engine and a log of
+    its own (docs/markets.md). May be raised, never lowered."""
 
     instance: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """Name of this replica in leases: its own, and the same after a restart. Default: the host's
@@ -142,18 +149,33 @@ class Endpoint:
     """host:port or unix:/path, for a gRPC channel."""
 
 
+def load_markets(environ: Mapping[str, str]) -> int:
+    """How many markets there are, for whoever has no Settings. Raises SettingsError."""
+    text = environ.get("MESH_MARKETS") or str(MARKET)
+    if not (text.isascii() and text.isdecimal() and MARKET <= int(text) <= MOST_MARKETS):
+        raise SettingsError(f"MESH_MARKETS is {text!r}: must be {MARKET}..{MOST_MARKETS}")
+    return int(text)
+
+
+def ports_of(name: str) -> tuple[str, str]:
+    """The variables that move a service's ports: of gRPC, and of HTTP."""
+    upper = name.upper().replace("-", "_")
+    return f"{upper}_GRPC_PORT", f"{upper}_HTTP_PORT"
+
+
 def load_endpoints(environ: Mapping[str, str]) -> Mapping[str, Endpoint]:
-    """Every service's endpoint by its name: the topology's, moved by the environment.
+    """The endpoint of every service by its name: the topology's, moved by the environment.
 
     <NAME>_GRPC_PORT and <NAME>_HTTP_PORT move a service, the variables of _TARGET_VARIABLES say
-    where another machine runs it. Raises SettingsError, also where two services share a port.
+    where another machine runs it; MESH_MARKETS says how many engines there are. Raises
+    SettingsError, also where two services share a port.
     """
     endpoints = {}
     owners: dict[int, str] = {}
-    for name, entry in SERVICES.items():
+    for name, entry in entries(load_markets(environ)).items():
         ports = []
-        for kind, default in (("GRPC", entry.grpc_port), ("HTTP", entry.http_port)):
-            variable = f"{name.upper()}_{kind}_PORT"
+        defaults = (entry.grpc_port, entry.http_port)
+        for variable, default in zip(ports_of(name), defaults, strict=True):
             port = _port(variable, environ.get(variable, str(default)))
             if port and owners.setdefault(port, variable) != variable:
                 raise SettingsError(

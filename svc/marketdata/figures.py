@@ -31,20 +31,27 @@ class Figures:
         )
         self._lag = Gauge(
             "marketdata_lag_seconds",
-            "Age of the last batch when it was applied: the engine's time to now.",
+            "Age of a market's last batch when it was applied: the engine's time to now.",
+            ("market",),
             registry=registry,
         )
         self._sequence = Gauge(
-            "marketdata_sequence", "Sequence the books stand at.", registry=registry
+            "marketdata_sequence",
+            "Sequence a market's books stand at.",
+            ("market",),
+            registry=registry,
         )
         self._waiting = Gauge(
-            "marketdata_waiting_trades", "Trades that are not committed yet.", registry=registry
+            "marketdata_waiting_trades",
+            "Trades of a market that are not committed yet.",
+            ("market",),
+            registry=registry,
         )
 
-    def show(self, market: Market, recorder: Recorder) -> None:
+    def show(self, number: int, market: Market, recorder: Recorder) -> None:
         """Look at this market and its recorder from now on."""
-        self._sequence.set_function(lambda: market.position.sequence)
-        self._waiting.set_function(lambda: recorder.waiting)
+        self._sequence.labels(str(number)).set_function(lambda: market.position.sequence)
+        self._waiting.labels(str(number)).set_function(lambda: recorder.waiting)
 
     @contextmanager
     def reading(self, stream: str) -> Iterator[None]:
@@ -56,8 +63,8 @@ class Figures:
         finally:
             readers.dec()
 
-    def applied(self, events: int, trades: int, age_ns: int) -> None:
-        """A batch was applied, so old by the engine's time."""
+    def applied(self, number: int, events: int, trades: int, age_ns: int) -> None:
+        """A market's batch was applied, so old by the engine's time."""
         self._events.inc(events)
         self._trades.inc(trades)
-        self._lag.set(age_ns / _NS_PER_S)
+        self._lag.labels(str(number)).set(age_ns / _NS_PER_S)

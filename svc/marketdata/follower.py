@@ -111,7 +111,7 @@ class Follower:
         market = await self._loader.load(begin_at_snapshot=begin_at_snapshot)
         self._market = market
         recorder = Recorder(self._store, market, self._clock, self._log)
-        self._figures.show(market, recorder)
+        self._figures.show(self._number, market, recorder)
         self._log.info("following", market=self._number, sequence=market.position.sequence)
         await _first_end(recorder.run(), self._keep_up(market, recorder, patience))
 
@@ -153,7 +153,7 @@ class Follower:
         except BrokenChainError as error:
             raise LogContradictionError(str(error)) from error
         age_ns = self._clock.unix_ns() - batch.events[-1].time_unix_ns
-        self._figures.applied(len(batch.events), len(entries), age_ns)
+        self._figures.applied(self._number, len(batch.events), len(entries), age_ns)
         await recorder.add(market.position, entries)
 
     def _drop_market(self) -> None:

@@ -21,6 +21,7 @@ class Instrument:
     """An instrument and how its integers read."""
 
     id: int
+    market: int
     symbol: str
     perpetual: bool
     tick: Step
@@ -44,6 +45,7 @@ def instrument_of(message: metadata_pb2.Instrument) -> Instrument:
     """The part of metadata's definition that market data needs."""
     return Instrument(
         message.id,
+        message.market,
         message.symbol,
         message.kind == trading_pb2.InstrumentKind.PERPETUAL,
         Step.parse(message.tick_size),
@@ -52,7 +54,7 @@ def instrument_of(message: metadata_pb2.Instrument) -> Instrument:
 
 
 class Directory:
-    """The instruments of one engine market."""
+    """The instruments of all engine markets."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, Instrument] = {}
@@ -85,6 +87,6 @@ class Directory:
         """
         return self._by_symbol[self._symbols.resolve(text)]
 
-    def all(self) -> list[Instrument]:
-        """All instruments by symbol."""
-        return [self._by_symbol[symbol] for symbol in sorted(self._by_symbol)]
+    def of(self, market: int) -> list[Instrument]:
+        """The instruments of one market."""
+        return [one for one in self._by_id.values() if one.market == market]

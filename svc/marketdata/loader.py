@@ -48,19 +48,20 @@ class NotListedError(Exception):
 
 
 class Loader:
-    """Loads one market; knows its instruments from the first load on."""
+    """Loads one market; tells the directory of its instruments from the first load on."""
 
     def __init__(
         self,
         *,
         number: int,
+        directory: Directory,
         store: Store,
         engine: engine_pb2_grpc.EngineServiceAsyncStub,
         metadata: metadata_pb2_grpc.MetadataServiceAsyncStub,
         clock: Clock,
         log: Logger,
     ) -> None:
-        self.directory = Directory()
+        self._directory = directory
         self._number = number
         self._store = store
         self._engine = engine
@@ -74,7 +75,7 @@ class Loader:
         `begin_at_snapshot` moves a table that is empty to where those books stand. Raises
         OtherWriterError, LogContradictionError, NotListedError, AioRpcError or one of DISCONNECTED.
         """
-        self.directory.add(await self._store.instruments())
+        self._directory.add(await self._store.instruments())
         await self._learn_listed()
         market = Market(await self._store.position(), await self._stored_views())
         snapshot = await self._restore_books(market)
@@ -98,7 +99,7 @@ class Loader:
         try:
             await self._ask_metadata()
         except grpc.aio.AioRpcError as error:
-            if self.directory.empty:
+            if not self._directory.of(self._number):
                 raise
             self._log.warning("metadata_away", cause=str(from_rpc(error)))
 
@@ -110,10 +111,10 @@ class Loader:
         new = [
             instrument_of(message)
             for message in listed.instruments
-            if message.market == self._number and message.id not in self.directory
+            if message.market == self._number and message.id not in self._directory
         ]
         await self._store.add_instruments(new)
-        self.directory.add(new)
+        self._directory.add(new)
         return new
 
     async def _stored_views(self) -> list[View]:
@@ -121,7 +122,7 @@ class Loader:
         now_ms = self._clock.unix_ns() // 1_000_000
         since_ms = now_ms - WINDOW_MINUTES * MINUTE_MS
         views = []
-        for instrument in self.directory.all():
+        for instrument in self._directory.of(self._number):
             last = last_trades.get(instrument.id)
             if last is None:
                 views.append(View(instrument, Tape(0), RollingDay()))

@@ -63,10 +63,10 @@ def book_delta(
     )
 
 
-def public_trade(market: int, instrument: Instrument, trade: Trade) -> marketdata_pb2.PublicTrade:
+def public_trade(instrument: Instrument, trade: Trade) -> marketdata_pb2.PublicTrade:
     """A trade from memory."""
     return marketdata_pb2.PublicTrade(
-        id=to_uuid(trade_id(market, trade.number)),
+        id=to_uuid(trade_id(instrument.market, trade.number)),
         trade_number=trade.number,
         symbol=instrument.symbol,
         price=instrument.price(trade.price_ticks),
@@ -77,12 +77,12 @@ def public_trade(market: int, instrument: Instrument, trade: Trade) -> marketdat
     )
 
 
-def stored_trade(market: int, symbol: str, trade: StoredTrade) -> marketdata_pb2.PublicTrade:
+def stored_trade(instrument: Instrument, trade: StoredTrade) -> marketdata_pb2.PublicTrade:
     """A trade from the table."""
     return marketdata_pb2.PublicTrade(
-        id=to_uuid(trade_id(market, trade.number)),
+        id=to_uuid(trade_id(instrument.market, trade.number)),
         trade_number=trade.number,
-        symbol=symbol,
+        symbol=instrument.symbol,
         price=trade.price,
         quantity=trade.quantity,
         side=_SIDES[trade.side],

@@ -10,36 +10,34 @@ from marketdata.v1 import marketdata_pb2
 
 from svc.marketdata import messages
 from svc.marketdata.market import View
-from svc.marketdata.store import Store
+from svc.marketdata.store import Table
 
 
 class TapeReader:
-    """Reads tapes of one engine market."""
+    """Reads tapes, whatever market they are of."""
 
-    def __init__(self, market: int, store: Store) -> None:
-        self._market = market
-        self._store = store
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     async def after(self, view: View, number: int, limit: int) -> list[marketdata_pb2.PublicTrade]:
         """At most `limit` trades above a number, oldest first."""
-        page: list[marketdata_pb2.PublicTrade] = []
+        instrument, page = view.instrument, list[marketdata_pb2.PublicTrade]()
         # While a page is read from the table more trades may leave memory for it: look again.
         while number < view.tape.floor and len(page) < limit:
-            rows = await self._store.trades_after(view.instrument.symbol, number, limit - len(page))
-            page += [messages.stored_trade(self._market, view.instrument.symbol, r) for r in rows]
+            rows = await self._table.trades_after(instrument, number, limit - len(page))
+            page += [messages.stored_trade(instrument, row) for row in rows]
             number = rows[-1].number
         if len(page) < limit:
             recent = view.tape.after(number, limit - len(page))
-            page += [messages.public_trade(self._market, view.instrument, one) for one in recent]
+            page += [messages.public_trade(instrument, one) for one in recent]
         return page
 
     async def newest(self, view: View, limit: int) -> list[marketdata_pb2.PublicTrade]:
         """At most `limit` trades, newest first."""
-        recent = view.tape.newest(limit)
-        page = [messages.public_trade(self._market, view.instrument, one) for one in recent]
+        instrument, recent = view.instrument, view.tape.newest(limit)
+        page = [messages.public_trade(instrument, one) for one in recent]
         if len(page) < limit and view.tape.floor:
             oldest = recent[-1].number if recent else view.tape.floor + 1
-            symbol = view.instrument.symbol
-            rows = await self._store.trades_before(symbol, oldest, limit - len(page))
-            page += [messages.stored_trade(self._market, symbol, row) for row in rows]
+            rows = await self._table.trades_before(instrument, oldest, limit - len(page))
+            page += [messages.stored_trade(instrument, row) for row in rows]
         return page

@@ -1,4 +1,4 @@
-"""Market data put together: one follower, its table, and what readers are sent."""
+"""Market data put together: a follower for each market, their table, and what readers are sent."""
 
 from __future__ import annotations
 
@@ -15,32 +15,51 @@ from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
 from svc.marketdata.figures import Figures
 from svc.marketdata.follower import Follower
+from svc.marketdata.instruments import Directory
 from svc.marketdata.loader import Loader
 from svc.marketdata.reading import TapeReader
 from svc.marketdata.servicer import MarketDataServicer
-from svc.marketdata.store import Store
+from svc.marketdata.store import Store, Table
 from svc.marketdata.streams import Streams
-from svc.topology import MARKET
+from svc.topology import engine_of
 
 log = get_logger("marketdata")
 
 
 def create(runtime: Runtime) -> Service:
     """Market data's composition root."""
-    store = Store(runtime.database, MARKET)
-    engine = engine_pb2_grpc.EngineServiceStub(runtime.channel("engine"))
-    metadata = metadata_pb2_grpc.MetadataServiceStub(runtime.channel("metadata"))
-    figures = Figures(runtime.registry)
+    figures, directory, table = Figures(runtime.registry), Directory(), Table(runtime.database)
+    followers = {
+        number: _follower(runtime, number, directory, figures)
+        for number in range(1, runtime.settings.markets + 1)
+    }
+    tapes = TapeReader(table)
+    servicer = MarketDataServicer(
+        followers=followers,
+        directory=directory,
+        table=table,
+        tapes=tapes,
+        streams=Streams(tapes, runtime.clock, figures),
+        clock=runtime.clock,
+        figures=figures,
+    )
+    return MarketDataService(runtime, table, followers, servicer)
+
+
+def _follower(runtime: Runtime, number: int, directory: Directory, figures: Figures) -> Follower:
+    store = Store(runtime.database, number)
+    engine = engine_pb2_grpc.EngineServiceStub(runtime.channel(engine_of(number)))
     loader = Loader(
-        number=MARKET,
+        number=number,
+        directory=directory,
         store=store,
         engine=engine,
-        metadata=metadata,
+        metadata=metadata_pb2_grpc.MetadataServiceStub(runtime.channel("metadata")),
         clock=runtime.clock,
         log=log,
     )
-    follower = Follower(
-        number=MARKET,
+    return Follower(
+        number=number,
         loader=loader,
         store=store,
         engine=engine,
@@ -48,17 +67,6 @@ def create(runtime: Runtime) -> Service:
         figures=figures,
         log=log,
     )
-    tapes = TapeReader(MARKET, store)
-    servicer = MarketDataServicer(
-        follower=follower,
-        directory=loader.directory,
-        store=store,
-        tapes=tapes,
-        streams=Streams(tapes, runtime.clock, figures),
-        clock=runtime.clock,
-        figures=figures,
-    )
-    return MarketDataService(runtime, store, follower, servicer)
 
 
 class MarketDataService:
@@ -69,39 +77,43 @@ class MarketDataService:
     def __init__(
         self,
         runtime: Runtime,
-        store: Store,
-        follower: Follower,
+        table: Table,
+        followers: Mapping[int, Follower],
         servicer: MarketDataServicer,
     ) -> None:
         self._runtime = runtime
-        self._store = store
-        self._follower = follower
+        self._table = table
+        self._followers = followers
         self._servicer = servicer
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     def register(self, server: grpc.aio.Server) -> None:
         """See Service."""
         marketdata_pb2_grpc.add_MarketDataServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Begin to follow; engine and metadata may come later. Raises SchemaVersionError."""
-        await self._store.check()
-        self._following = asyncio.create_task(self._follower.run())
-        self._following.add_done_callback(self._ended)
+        """Begin to follow; engines and metadata may come later. Raises SchemaVersionError."""
+        await self._table.check()
+        for follower in self._followers.values():
+            task = asyncio.create_task(follower.run())
+            task.add_done_callback(self._ended)
+            self._following.append(task)
 
     async def stop(self) -> None:
         """See Service. What is not committed comes again from the engine."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
 
     def checks(self) -> Mapping[str, Check]:
         """The table, and books that stand where the tape does."""
-        return {"postgres": self._store.check, "books": self._check_books}
+        return {"postgres": self._table.check, "books": self._check_books}
 
     async def _check_books(self) -> None:
-        if self._follower.trouble:
-            raise RuntimeError(self._follower.trouble)
+        troubles = {number: one.trouble for number, one in self._followers.items() if one.trouble}
+        if troubles:
+            told = "; ".join(f"market {number}: {trouble}" for number, trouble in troubles.items())
+            raise RuntimeError(told)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from marketdata.v1 import marketdata_pb2, marketdata_pb2_grpc
@@ -16,9 +16,9 @@ from svc.marketdata.feed import SignalClosedError
 from svc.marketdata.figures import Figures
 from svc.marketdata.follower import Follower, not_ready
 from svc.marketdata.instruments import Directory, Instrument
-from svc.marketdata.market import View
+from svc.marketdata.market import Market, View
 from svc.marketdata.reading import TapeReader
-from svc.marketdata.store import Store
+from svc.marketdata.store import Table
 from svc.marketdata.streams import BookMessages, Streams, TickerMessages, TradeMessages
 
 DEFAULT_DEPTH = 100
@@ -34,17 +34,17 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
     def __init__(
         self,
         *,
-        follower: Follower,
+        followers: Mapping[int, Follower],
         directory: Directory,
-        store: Store,
+        table: Table,
         tapes: TapeReader,
         streams: Streams,
         clock: Clock,
         figures: Figures,
     ) -> None:
-        self._follower = follower
+        self._followers = followers
         self._directory = directory
-        self._store = store
+        self._table = table
         self._tapes = tapes
         self._streams = streams
         self._clock = clock
@@ -53,35 +53,37 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
     async def ListTickers(
         self, request: marketdata_pb2.ListTickersRequest, context: Context
     ) -> marketdata_pb2.ListTickersResponse:
-        """By symbol, all at one sequence."""
-        market, now_ms = self._follower.market, self._now_ms()
-        views = sorted(market.views.values(), key=lambda view: view.instrument.symbol)
-        sequence = market.position.sequence
-        return marketdata_pb2.ListTickersResponse(
-            tickers=[messages.ticker(view, sequence, now_ms) for view in views]
-        )
+        """By symbol, those of one engine market at one sequence. All markets, or BOOK_NOT_READY."""
+        markets, now_ms = [one.market for one in self._followers.values()], self._now_ms()
+        tickers = [
+            messages.ticker(view, market.position.sequence, now_ms)
+            for market in markets
+            for view in market.views.values()
+        ]
+        tickers.sort(key=lambda ticker: ticker.symbol)
+        return marketdata_pb2.ListTickersResponse(tickers=tickers)
 
     async def GetTicker(
         self, request: marketdata_pb2.GetTickerRequest, context: Context
     ) -> marketdata_pb2.GetTickerResponse:
         """The ticker at the sequence of the books."""
-        view, sequence = self._view(request.symbol), self._follower.market.position.sequence
-        ticker = messages.ticker(view, sequence, self._now_ms())
+        market, view = self._view(request.symbol)
+        ticker = messages.ticker(view, market.position.sequence, self._now_ms())
         return marketdata_pb2.GetTickerResponse(ticker=ticker)
 
     async def GetOrderBook(
         self, request: marketdata_pb2.GetOrderBookRequest, context: Context
     ) -> marketdata_pb2.GetOrderBookResponse:
         """The best levels between two batches."""
-        view, sequence = self._view(request.symbol), self._follower.market.position.sequence
-        book = messages.order_book(view, sequence, request.depth or DEFAULT_DEPTH)
+        market, view = self._view(request.symbol)
+        book = messages.order_book(view, market.position.sequence, request.depth or DEFAULT_DEPTH)
         return marketdata_pb2.GetOrderBookResponse(book=book)
 
     async def ListTrades(
         self, request: marketdata_pb2.ListTradesRequest, context: Context
     ) -> marketdata_pb2.ListTradesResponse:
         """From memory as far as it reaches back, from the table before."""
-        view, limit = self._view(request.symbol), request.limit or DEFAULT_TRADES
+        (_, view), limit = self._view(request.symbol), request.limit or DEFAULT_TRADES
         if request.HasField("after"):
             trades = await self._tapes.after(view, request.after, limit)
         else:
@@ -98,9 +100,9 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
         _check_range(from_ms, to_ms)
         limit = request.limit or DEFAULT_CANDLES
         if from_ms:
-            found = await self._store.candles_from(instrument.id, interval, from_ms, to_ms, limit)
+            found = await self._table.candles_from(instrument.id, interval, from_ms, to_ms, limit)
         else:
-            found = await self._store.candles_up_to(instrument.id, interval, to_ms, limit)
+            found = await self._table.candles_up_to(instrument.id, interval, to_ms, limit)
         return marketdata_pb2.ListCandlesResponse(
             candles=[messages.candle(instrument, one) for one in found]
         )
@@ -109,7 +111,7 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamOrderBookRequest, context: Context
     ) -> BookMessages:
         """Ends with BOOK_NOT_READY when the books are loaded again."""
-        view, market = self._view(request.symbol), self._follower.market
+        market, view = self._view(request.symbol)
         depth = request.depth or DEFAULT_DEPTH
         with self._reading("book"):
             async for message in self._streams.order_book(market, view, depth):
@@ -119,7 +121,7 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamTradesRequest, context: Context
     ) -> TradeMessages:
         """As StreamOrderBook."""
-        view, market = self._view(request.symbol), self._follower.market
+        market, view = self._view(request.symbol)
         after = request.after if request.HasField("after") else view.tape.last_number
         with self._reading("trades"):
             async for message in self._streams.trades(market, view, after):
@@ -129,19 +131,20 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamTickerRequest, context: Context
     ) -> TickerMessages:
         """As StreamOrderBook."""
-        view, market = self._view(request.symbol), self._follower.market
+        market, view = self._view(request.symbol)
         with self._reading("ticker"):
             async for message in self._streams.ticker(market, view):
                 yield message
 
     def _find(self, symbol: str) -> Instrument:
         if self._directory.empty:
-            raise not_ready(self._follower.trouble)
+            raise not_ready(next(iter(self._followers.values())).trouble)
         return self._directory.find(symbol)
 
-    def _view(self, symbol: str) -> View:
+    def _view(self, symbol: str) -> tuple[Market, View]:
         instrument = self._find(symbol)
-        return self._follower.market.views[instrument.id]
+        market = self._followers[instrument.market].market
+        return market, market.views[instrument.id]
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000

@@ -115,12 +115,67 @@ class LastTrade:
     price_ticks: int
 
 
-class Store:
-    """The rows of one engine market. Raises one of kit.database.DISCONNECTED when it is away."""
+class Table:
+    """What is read of all engine markets. Raises one of kit.database.DISCONNECTED when away."""
+
+    def __init__(self, database: Callable[[], Awaitable[Database]]) -> None:
+        """`database` gives the same one at every call, as Runtime.database does."""
+        self._open = database
+
+    async def trades_after(
+        self, instrument: Instrument, number: int, limit: int
+    ) -> list[StoredTrade]:
+        """At most `limit` trades above a number, oldest first."""
+        above = trade_id(instrument.market, min(number, MAX_NUMBER))
+        rows = await self._fetch(_TRADES_AFTER, instrument.symbol, above, limit)
+        return [_stored_trade(row) for row in rows]
+
+    async def trades_before(
+        self, instrument: Instrument, number: int, limit: int
+    ) -> list[StoredTrade]:
+        """At most `limit` trades below a number, newest first."""
+        below = trade_id(instrument.market, min(number, MAX_NUMBER))
+        rows = await self._fetch(_TRADES_BEFORE, instrument.symbol, below, limit)
+        return [_stored_trade(row) for row in rows]
+
+    async def candles_from(
+        self, instrument_id: int, interval: str, from_ms: int, to_ms: int, limit: int
+    ) -> list[Candle]:
+        """The first `limit` candles that open in [from, to), by time."""
+        rows = await self._fetch(
+            _CANDLES_FROM, interval, instrument_id, _moment(from_ms), _moment(to_ms), limit
+        )
+        return [_candle(row) for row in rows]
+
+    async def candles_up_to(
+        self, instrument_id: int, interval: str, to_ms: int, limit: int
+    ) -> list[Candle]:
+        """The last `limit` candles that open before a time, by time."""
+        rows = await self._fetch(_CANDLES_UP_TO, interval, instrument_id, _moment(to_ms), limit)
+        return [_candle(row) for row in reversed(rows)]
+
+    async def check(self) -> None:
+        """Return when the database answers."""
+        await (await self._open()).check()
+
+    async def _execute(self, statement: str, *values: object) -> None:
+        database = await self._open()
+        async with database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            await connection.execute(statement, *values)
+
+    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        database = await self._open()
+        async with database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
+            return rows
+
+
+class Store(Table):
+    """The rows of one engine market, and who writes them."""
 
     def __init__(self, database: Callable[[], Awaitable[Database]], market: int) -> None:
         """`database` gives the same one at every call, as Runtime.database does."""
-        self._open = database
+        super().__init__(database)
         self._market = market
 
     async def position(self) -> Position:
@@ -168,6 +223,7 @@ class Store:
         return [
             Instrument(
                 row["id"],
+                self._market,
                 row["symbol"],
                 row["perpetual"],
                 Step.parse(row["tick"]),
@@ -175,20 +231,6 @@ class Store:
             )
             for row in await self._fetch(_INSTRUMENTS, self._market)
         ]
-
-    async def trades_after(self, symbol: str, number: int, limit: int) -> list[StoredTrade]:
-        """At most `limit` trades above a number, oldest first."""
-        rows = await self._fetch(
-            _TRADES_AFTER, symbol, trade_id(self._market, min(number, MAX_NUMBER)), limit
-        )
-        return [_stored_trade(row) for row in rows]
-
-    async def trades_before(self, symbol: str, number: int, limit: int) -> list[StoredTrade]:
-        """At most `limit` trades below a number, newest first."""
-        rows = await self._fetch(
-            _TRADES_BEFORE, symbol, trade_id(self._market, min(number, MAX_NUMBER)), limit
-        )
-        return [_stored_trade(row) for row in rows]
 
     async def last_trades(self) -> dict[int, LastTrade]:
         """The last trade of each instrument that has one, by instrument id."""
@@ -198,37 +240,6 @@ class Store:
             )
             for row in await self._fetch(_LAST_TRADES, self._market)
         }
-
-    async def candles_from(
-        self, instrument_id: int, interval: str, from_ms: int, to_ms: int, limit: int
-    ) -> list[Candle]:
-        """The first `limit` candles that open in [from, to), by time."""
-        rows = await self._fetch(
-            _CANDLES_FROM, interval, instrument_id, _moment(from_ms), _moment(to_ms), limit
-        )
-        return [_candle(row) for row in rows]
-
-    async def candles_up_to(
-        self, instrument_id: int, interval: str, to_ms: int, limit: int
-    ) -> list[Candle]:
-        """The last `limit` candles that open before a time, by time."""
-        rows = await self._fetch(_CANDLES_UP_TO, interval, instrument_id, _moment(to_ms), limit)
-        return [_candle(row) for row in reversed(rows)]
-
-    async def check(self) -> None:
-        """Return when the database answers."""
-        await (await self._open()).check()
-
-    async def _execute(self, statement: str, *values: object) -> None:
-        database = await self._open()
-        async with database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-            await connection.execute(statement, *values)
-
-    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
-        database = await self._open()
-        async with database.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
-            return rows
 
     async def _add_trades(
         self, connection: asyncpg.Connection, entries: Sequence[TapeEntry]

@@ -35,7 +35,6 @@ from svc.metadata.steps import (
 from svc.topology import MARKET
 
 MAX_ID = 65_535
-MARKETS = (MARKET,)
 MAX_NAME = 64
 MAX_LEDGER_SCALE = 24
 MAX_STEP_DECIMALS = 18  # orders and trades are stored as NUMERIC(38,18)
@@ -82,9 +81,12 @@ class _Subject:
 
 
 def check(
-    current: Catalog, assets: Sequence[Asset], definitions: Sequence[Definition]
+    current: Catalog, assets: Sequence[Asset], definitions: Sequence[Definition], markets: int
 ) -> list[Problem]:
-    """Every problem of adding or changing these; empty: the change may be made."""
+    """Every problem of adding or changing these; empty: the change may be made.
+
+    `markets` is how many markets have an engine, counted from 1.
+    """
     known = {asset.symbol: asset for asset in current.assets.values()}
     known |= {asset.symbol: asset for asset in assets}
     problems = [*_sizes(current, assets, definitions), *_taken(current, assets, definitions)]
@@ -94,6 +96,7 @@ def check(
     for index, definition in enumerate(definitions):
         subject = _Subject("instruments", index, f"instrument {definition.symbol or definition.id}")
         listed = current.instruments.get(definition.id)
+        problems += _market(subject, definition.market, markets)
         problems += _instrument(subject, definition, listed, known)
     return problems
 
@@ -164,13 +167,16 @@ def _never_changes(subject: _Subject, field: str, value: object, before: object)
     return subject.problem("IMMUTABLE", field, value, rule, f"keep {before}, or use a new id")
 
 
+def _market(subject: _Subject, market: int, markets: int) -> Iterator[Problem]:
+    if not MARKET <= market <= markets:
+        right = f"{MARKET} to {markets} is right; MESH_MARKETS adds more"
+        yield subject.problem("UNKNOWN_MARKET", "market", market, "must have an engine", right)
+
+
 def _instrument(
     subject: _Subject, new: Definition, listed: Listed | None, assets: dict[str, Asset]
 ) -> Iterator[Problem]:
     yield from subject.out_of_range("id", new.id, 1, MAX_ID)
-    if new.market not in MARKETS:
-        right = f"one of {', '.join(map(str, MARKETS))}"
-        yield subject.problem("UNKNOWN_MARKET", "market", new.market, "must have an engine", right)
     if listed is None:
         yield from _initial_state(subject, new)
     else:

@@ -11,14 +11,15 @@ from order.v1 import order_pb2_grpc
 from svc.kit.log import get_logger
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
+from svc.kit.settings import SettingsError
 from svc.metadata.catalog import CatalogError
 from svc.metadata.config import MetadataSettings
 from svc.metadata.current import CurrentCatalog
 from svc.metadata.instruments_file import parse
 from svc.metadata.market_link import MarketLink
-from svc.metadata.rules import MARKETS
 from svc.metadata.servicer import MetadataServicer
 from svc.metadata.store import Store
+from svc.topology import engine_of
 
 log = get_logger("metadata")
 
@@ -26,15 +27,19 @@ log = get_logger("metadata")
 def create(runtime: Runtime) -> Service:
     """Metadata's composition root."""
     settings = MetadataSettings.of(runtime.settings)
-    store = Store(runtime.database)
+    store = Store(runtime.database, settings.markets)
     current = CurrentCatalog(store)
     orders = order_pb2_grpc.MarketCommandServiceStub(runtime.channel("order"))
-    engine = engine_pb2_grpc.EngineServiceStub(runtime.channel("engine"))
     links = tuple(
         MarketLink(
-            market=market, store=store, current=current, orders=orders, engine=engine, log=log
+            market=market,
+            store=store,
+            current=current,
+            orders=orders,
+            engine=engine_pb2_grpc.EngineServiceStub(runtime.channel(engine_of(market))),
+            log=log,
         )
-        for market in MARKETS
+        for market in range(1, settings.markets + 1)
     )
     return MetadataService(runtime, settings, store, current, links)
 
@@ -69,12 +74,23 @@ class MetadataService:
 
         Raises InstrumentsFileError with every mistake of the file; nothing of it is applied then.
         """
+        await self._current.reload()
+        self._check_all_served()
         await self._put_file()
         await self._current.reload()
         for link in self._links:
             task = asyncio.create_task(link.run())
             task.add_done_callback(self._ended)
             self._tasks.append(task)
+
+    def _check_all_served(self) -> None:
+        markets = self._settings.markets
+        for listed in self._current.catalog.instruments.values():
+            if listed.definition.market > markets:
+                raise SettingsError(
+                    f"MESH_MARKETS is {markets}: {listed.definition.symbol} is of market "
+                    f"{listed.definition.market}, must be that or more"
+                )
 
     async def _put_file(self) -> None:
         path = self._settings.instruments_file

@@ -121,9 +121,10 @@ SET log_id = excluded.log_id, sequence = excluded.sequence, running_hash = exclu
 class Store:
     """The rows of metadata's schema. Raises one of kit.database.DISCONNECTED when it is away."""
 
-    def __init__(self, database: Callable[[], Awaitable[Database]]) -> None:
-        """`database` gives the same one at every call, as Runtime.database does."""
+    def __init__(self, database: Callable[[], Awaitable[Database]], markets: int) -> None:
+        """`database` gives the same one at every call; `markets` is how many there are."""
         self._open = database
+        self._markets = markets
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -142,7 +143,7 @@ class Store:
         async with self._transaction() as connection:
             await connection.execute(_LOCK)
             current = await _load(connection)
-            problems = check(current, assets, definitions)
+            problems = check(current, assets, definitions, self._markets)
             if problems:
                 raise CatalogError(problems)
             await _write(connection, changes(current, assets, definitions))

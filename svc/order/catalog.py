@@ -8,7 +8,7 @@ last known goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
 import grpc
@@ -43,10 +43,12 @@ class Catalog:
         self,
         metadata: metadata_pb2_grpc.MetadataServiceAsyncStub,
         database: Callable[[], Awaitable[Database]],
+        markets: Collection[int],
     ) -> None:
-        """`database` gives the same one at every call."""
+        """`database` gives the same one at every call; instruments of other markets are unknown."""
         self._metadata = metadata
         self._database = database
+        self._markets = markets
         self.listed: dict[str, Instrument] = {}
         """By symbol, as it is listed."""
         self._by_id: dict[int, Instrument] = {}
@@ -108,7 +110,8 @@ class Catalog:
                 metadata_pb2.ListInstrumentsRequest(), timeout=TIMEOUT_S
             )
             scales = {asset.id: asset.ledger_scale for asset in listed.assets}
-            instruments = [instrument_of(row, scales) for row in listed.instruments]
+            served = [row for row in listed.instruments if row.market in self._markets]
+            instruments = [instrument_of(row, scales) for row in served]
             changed = [row for row in instruments if self._by_id.get(row.id) != row]
             if changed:
                 database = await self._database()

@@ -49,9 +49,10 @@ class Metrics:
             registry=registry,
         )
 
-    def watch_outbox(self, market: Market) -> None:
-        """Shows what of the market's outbox waits, whenever the figures are read."""
-        self._pending.set_function(lambda: market.pending)
+    def watch_outboxes(self, markets: Iterable[Market]) -> None:
+        """Shows what of all markets' outboxes waits, whenever the figures are read."""
+        watched = tuple(markets)
+        self._pending.set_function(lambda: sum(market.pending for market in watched))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

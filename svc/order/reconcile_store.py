@@ -18,16 +18,17 @@ WITH closed AS (
         filled_tick_lots, budget_tick_lots, quote_units, maker_fee_ppm, taker_fee_ppm, leverage,
         self_trade_mode, post_only, reduce_only, source, fee_currency, reason, created_at,
         updated_at, events, sequence)
-    SELECT a.id, 1, $4, a.account_id, 0, a.instrument_id, 'rejected', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 1, 1, false, false, 'api', '', $5, $6, $6, 1, 0
+    SELECT a.id, 1, i.market, a.account_id, 0, a.instrument_id, 'rejected', 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 1, 1, false, false, 'api', '', $4, $5, $5, 1, 0
     FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS a (id, account_id, instrument_id)
+    JOIN instruments AS i ON i.id = a.instrument_id
     ORDER BY a.id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, account_id
 )
 INSERT INTO order_events (order_id, number, account_id, event_type, new_status, reason, sequence,
     created_at)
-SELECT id, 1, account_id, 'rejected', 'rejected', $5, 0, $6 FROM closed
+SELECT id, 1, account_id, 'rejected', 'rejected', $4, 0, $5 FROM closed
 RETURNING order_id
 """
 
@@ -38,7 +39,7 @@ SELECT id FROM orders WHERE id = ANY($1::bigint[]) AND status = 'rejected' AND s
 
 
 async def close_unborn(
-    conn: asyncpg.Connection, holds: Sequence[wallet_pb2.Hold], market: int, now: datetime
+    conn: asyncpg.Connection, holds: Sequence[wallet_pb2.Hold], now: datetime
 ) -> list[int]:
     """Makes a rejected order of each hold whose order has no row; their ids."""
     rows = await conn.fetch(
@@ -46,7 +47,6 @@ async def close_unborn(
         [hold.key.order_id for hold in holds],
         [hold.account_id for hold in holds],
         [hold.instrument_id for hold in holds],
-        market,
         ABANDONED,
         now,
     )

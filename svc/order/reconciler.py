@@ -20,7 +20,6 @@ from svc.kit.database import DISCONNECTED
 from svc.kit.errors import from_rpc
 from svc.kit.log import get_logger
 from svc.order import change_store, reconcile_store
-from svc.order.market import Market
 from svc.order.session import Session
 
 PAGE = 500
@@ -42,7 +41,6 @@ class Reconciler:
         *,
         session: Session,
         wallet: wallet_pb2_grpc.WalletServiceAsyncStub,
-        market: Market,
         clock: Clock,
         age_s: float,
         pause_s: float,
@@ -50,7 +48,6 @@ class Reconciler:
         """Holds are looked at when they are `age_s` old; passes are `pause_s` apart."""
         self._session = session
         self._wallet = wallet
-        self._market = market
         self._clock = clock
         self._age_ns = int(age_s * 1_000_000_000)
         self._pause_s = pause_s
@@ -90,7 +87,7 @@ class Reconciler:
         first = [hold for hold in holds if hold.key.version == 1]
         later = [(h.key.order_id, h.key.version) for h in holds if h.key.version > 1]
         async with self._session.transaction() as conn:
-            closed = await reconcile_store.close_unborn(conn, first, self._market.id, now)
+            closed = await reconcile_store.close_unborn(conn, first, now)
             given_up = await change_store.give_up(conn, later, now) if later else set()
         async with self._session.reading() as conn:
             rejected = await reconcile_store.rejected(conn, [hold.key.order_id for hold in first])

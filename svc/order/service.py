@@ -16,6 +16,7 @@ from svc.kit.ids import IdGenerator
 from svc.kit.lease import Lease
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
+from svc.kit.settings import SettingsError
 from svc.order import store
 from svc.order.amends import Amends
 from svc.order.applier import Applier
@@ -35,7 +36,7 @@ from svc.order.servicer import MarketCommandServicer, OrderQueryServicer, OrderS
 from svc.order.session import Session
 from svc.order.stopping import Stops
 from svc.order.unsettled import Unsettled
-from svc.topology import MARKET
+from svc.topology import engine_of
 
 _PRE_TRADE_CHECK = "/risk.v1.RiskService/PreTradeCheck"
 _LOCK_FUNDS = "/wallet.v1.WalletService/LockFunds"
@@ -56,21 +57,21 @@ class OrderService:
         self._runtime = runtime
         self._settings = settings
         self._metrics = Metrics(runtime.registry)
-        self._engine = engine_pb2_grpc.EngineServiceStub(runtime.channel("engine"))
         self._wallet = wallet_pb2_grpc.WalletServiceStub(runtime.channel("wallet"))
         metadata = metadata_pb2_grpc.MetadataServiceStub(runtime.channel("metadata"))
-        self._catalog = Catalog(metadata, runtime.database)
-        self._market = Market(MARKET, Unsettled(settings.order_max_unsettled))
-        self._markets = {MARKET: self._market}
-        self._metrics.watch_outbox(self._market)
+        self._markets = {
+            number: Market(number, Unsettled(settings.order_max_unsettled))
+            for number in range(1, settings.markets + 1)
+        }
+        self._catalog = Catalog(metadata, runtime.database, self._markets.keys())
+        self._metrics.watch_outboxes(self._markets.values())
         self._stops = Stops(runtime.database)
         self._queries = Queries(runtime.database, runtime.redis())
         self._deciding = Session(runtime.database)
         self._committing = Session(runtime.database)
         self._ids: IdGenerator | None = None
         self._intake = self._new_intake()
-        self._relay: Relay | None = None
-        self._applier: Applier | None = None
+        self._workers: list[Relay | Applier] = []
         self._reconciler = self._new_reconciler()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,13 +96,14 @@ class OrderService:
         database = await self._runtime.database()
         async with database.transaction() as conn:
             highest = await store.highest_order(conn)
+            self._check_all_served(await store.highest_market(conn))
         self._ids = IdGenerator(self._settings.order_id_writer, self._runtime.clock, highest)
         await self._catalog.load()
-        await self._stops.load(self._market)
-        self._relay = self._new_relay(await self._lease("relay"))
-        self._applier = self._new_applier(await self._lease("applier"))
-        self._spawn(self._relay.run())
-        self._spawn(self._applier.run())
+        for market in self._markets.values():
+            await self._stops.load(market)
+            self._workers += await self._workers_of(market)
+        for worker in self._workers:
+            self._spawn(worker.run())
         self._spawn(self._reconciler.run())
         self._spawn(self._catalog.run())
         self._spawn(self._stops.watch(self._markets))
@@ -113,9 +115,8 @@ class OrderService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         sessions = (self._deciding, self._committing)
-        for part in (self._relay, self._applier, self._reconciler, *sessions):
-            if part is not None:
-                await part.close()
+        for part in (*self._workers, self._reconciler, *sessions):
+            await part.close()
 
     def checks(self) -> Mapping[str, Check]:
         """Only the database: without the rest it still takes cancels and shows orders."""
@@ -124,9 +125,24 @@ class OrderService:
     async def _check_database(self) -> None:
         await (await self._runtime.database()).check()
 
-    async def _lease(self, part: str) -> Lease:
+    def _check_all_served(self, highest_market: int) -> None:
+        if highest_market > len(self._markets):
+            raise SettingsError(
+                f"MESH_MARKETS is {len(self._markets)}: market {highest_market} has orders, "
+                f"must be {highest_market} or more"
+            )
+
+    async def _workers_of(self, market: Market) -> tuple[Relay, Applier]:
+        channel = self._runtime.channel(engine_of(market.id))
+        engine = engine_pb2_grpc.EngineServiceStub(channel)
+        return (
+            self._new_relay(market, engine, await self._lease("relay", market)),
+            self._new_applier(market, engine, await self._lease("applier", market)),
+        )
+
+    async def _lease(self, part: str, market: Market) -> Lease:
         database = await self._runtime.database()
-        name = f"{part}-{self._market.id}"
+        name = f"{part}-{market.id}"
         return Lease(database, name, self._settings.instance, self._runtime.address)
 
     def _next_order_id(self) -> int:
@@ -156,24 +172,28 @@ class OrderService:
             log_orders=self._settings.log_level == "debug",
         )
 
-    def _new_relay(self, lease: Lease) -> Relay:
+    def _new_relay(
+        self, market: Market, engine: engine_pb2_grpc.EngineServiceAsyncStub, lease: Lease
+    ) -> Relay:
         return Relay(
-            market=self._market,
+            market=market,
             lease=lease,
             session=Session(self._runtime.database),
             forgetting=Session(self._runtime.database),
-            engine=self._engine,
+            engine=engine,
             clock=self._runtime.clock,
             metrics=self._metrics,
         )
 
-    def _new_applier(self, lease: Lease) -> Applier:
+    def _new_applier(
+        self, market: Market, engine: engine_pb2_grpc.EngineServiceAsyncStub, lease: Lease
+    ) -> Applier:
         return Applier(
-            market=self._market,
+            market=market,
             lease=lease,
             session=Session(self._runtime.database),
             catalog=self._catalog,
-            engine=self._engine,
+            engine=engine,
             settle_trade=method_in_bytes(self._runtime.channel("wallet"), _SETTLE_TRADE),
             clock=self._runtime.clock,
             metrics=self._metrics,
@@ -184,7 +204,6 @@ class OrderService:
         return Reconciler(
             session=Session(self._runtime.database),
             wallet=self._wallet,
-            market=self._market,
             clock=self._runtime.clock,
             age_s=self._settings.order_hold_age_s,
             pause_s=self._settings.order_reconcile_s,

@@ -56,6 +56,7 @@ ON CONFLICT DO NOTHING RETURNING kind, id, version
 _HIGHEST_COMMAND = """
 SELECT coalesce(max(version), 0) FROM market_commands WHERE market = $1 AND kind = $2
 """
+_HIGHEST_MARKET = "SELECT coalesce(max(market), 0) FROM outbox_counter"
 _HIGHEST_ORDER = "SELECT coalesce(max(id), 0) FROM orders"
 
 
@@ -180,6 +181,12 @@ async def add_commands(
 async def highest_command(conn: asyncpg.Connection, market: int, kind: str) -> int:
     """The highest version among the market's commands of a kind; 0: there are none."""
     highest: int = await conn.fetchval(_HIGHEST_COMMAND, market, kind)
+    return highest
+
+
+async def highest_market(conn: asyncpg.Connection) -> int:
+    """The highest market that ever had a batch; 0 without batches."""
+    highest: int = await conn.fetchval(_HIGHEST_MARKET)
     return highest
 
 

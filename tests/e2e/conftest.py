@@ -25,13 +25,16 @@ import pytest
 from mesh.conservation import Fault, faults
 from mesh.demo import demo_trader
 from mesh.installation import Installation, Running
-from svc.topology import SERVICES
+from svc.kit.settings import ports_of
+from svc.topology import entries
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
 SETTLE_TIMEOUT_S = 60
 LINES = 1500
 """Of the short session."""
+PORTS = ("EDGE_PORT", "EDGE_ADMIN_PORT", *(port for name in entries(2) for port in ports_of(name)))
+"""The variables that move what `mesh up` listens on."""
 
 
 class Exchange:
@@ -120,10 +123,8 @@ Ports = Callable[[], int]
 
 @pytest.fixture
 def ports_of_its_own(free_port: Ports) -> dict[str, str]:
-    """The environment of an exchange that shares no port with anybody."""
-    names = ["EDGE_PORT", "EDGE_ADMIN_PORT"]
-    names += [f"{s.upper()}_{kind}_PORT" for s in SERVICES for kind in ("GRPC", "HTTP")]
-    return {**os.environ, **{name: str(free_port()) for name in names}}
+    """The environment of an exchange that shares no port with anybody, of up to two markets."""
+    return {**os.environ, **{name: str(free_port()) for name in PORTS}}
 
 
 @pytest.fixture(scope="session")
@@ -142,11 +143,9 @@ def _exchange(servers_folder: Path) -> Iterator[Exchange]:
 def _session_ports() -> dict[str, str]:
     import socket  # noqa: PLC0415
 
-    names = ["EDGE_PORT", "EDGE_ADMIN_PORT"]
-    names += [f"{s.upper()}_{kind}_PORT" for s in SERVICES for kind in ("GRPC", "HTTP")]
     sockets = []
     environment = dict(os.environ)
-    for name in names:
+    for name in PORTS:
         probe = socket.socket()
         probe.bind(("127.0.0.1", 0))
         sockets.append(probe)

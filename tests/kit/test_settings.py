@@ -6,7 +6,7 @@ from typing import Self
 import pytest
 from pydantic import Field, SecretStr, model_validator
 
-from svc.kit.settings import Settings, SettingsError, load_endpoints
+from svc.kit.settings import Endpoint, Settings, SettingsError, load_endpoints
 from svc.topology import SERVICES
 
 
@@ -158,6 +158,21 @@ def test_endpoints_that_cannot_be_are_refused(environ: dict[str, str], message: 
     with pytest.raises(SettingsError) as error:
         load_endpoints(environ)
     assert str(error.value).startswith(message)
+
+
+def test_each_market_has_an_engine_that_can_be_moved() -> None:
+    endpoints = load_endpoints({"MESH_MARKETS": "3", "ENGINE_2_GRPC_PORT": "7000",
+                                "MATCHING_ENGINE_3_GRPC_URL": "engine-3:9090"})  # fmt: skip
+    assert endpoints["engine-2"] == Endpoint(7000, 8192, "127.0.0.1:7000")
+    assert endpoints["engine-3"] == Endpoint(9193, 8193, "engine-3:9090")
+    assert "engine-2" not in load_endpoints({})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "9", "two", "1.5"])
+def test_a_number_of_markets_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_endpoints({"MESH_MARKETS": text})
+    assert str(error.value) == f"MESH_MARKETS is {text!r}: must be 1..8"
 
 
 def test_any_number_of_services_may_ask_for_a_free_port() -> None:

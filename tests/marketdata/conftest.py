@@ -20,7 +20,7 @@ from svc.kit.client import connect
 from svc.kit.database import Database, Target, open_database
 from svc.kit.host import Host
 from svc.kit.identity import Identity, create_secrets, load_identity
-from svc.kit.settings import load_endpoints
+from svc.kit.settings import load_endpoints, ports_of
 from svc.marketdata.store import Store
 
 if TYPE_CHECKING:
@@ -48,8 +48,11 @@ async def until(asked: Callable[[], Awaitable[_T]], holds: Callable[[_T], bool])
 class Relay:
     """Hands batches to the engine as order's relay does, one stream a call."""
 
-    def __init__(self, engine: engine_pb2_grpc.EngineServiceAsyncStub, number: int = 0) -> None:
+    def __init__(
+        self, engine: engine_pb2_grpc.EngineServiceAsyncStub, number: int = 0, market: int = 1
+    ) -> None:
         self._engine = engine
+        self._market = market
         self.number = number
         self.sequence = 0
         self._order_id = number * 1_000_000
@@ -61,9 +64,9 @@ class Relay:
             b"".join(command.SerializeToString() for command in commands), digest_size=16
         ).digest()
         batch = records_pb2.CommandBatch(
-            market=1, number=self.number, digest=digest, commands=commands
+            market=self._market, number=self.number, digest=digest, commands=commands
         )
-        hello = engine_pb2.Hello(market=1, highest_number=self.number)
+        hello = engine_pb2.Hello(market=self._market, highest_number=self.number)
         requests = [
             engine_pb2.SubmitRequest(hello=hello),
             engine_pb2.SubmitRequest(batch=batch),
@@ -150,7 +153,11 @@ class Serve(Protocol):
     """Serves services on one database and one journal; again what was stopped."""
 
     def __call__(
-        self, services: Sequence[str] = ALL, journal: str = "journal", number: int = 0
+        self,
+        services: Sequence[str] = ALL,
+        journal: str = "journal",
+        number: int = 0,
+        markets: int = 1,
     ) -> AbstractAsyncContextManager[Served]:
         """They are up inside the context; `number` is the engine's last batch."""
 
@@ -166,7 +173,10 @@ def serve(migrated_url: str, tmp_path: Path, free_port: Callable[[], int]) -> Se
 
     @asynccontextmanager
     async def serve(
-        services: Sequence[str] = ALL, journal: str = "journal", number: int = 0
+        services: Sequence[str] = ALL,
+        journal: str = "journal",
+        number: int = 0,
+        markets: int = 1,
     ) -> AsyncIterator[Served]:
         folder = tmp_path / journal
         folder.mkdir(exist_ok=True)
@@ -176,8 +186,11 @@ def serve(migrated_url: str, tmp_path: Path, free_port: Callable[[], int]) -> Se
             secrets_dir=secrets,
             journal_dir=folder,
             drain_ms=0,
+            markets=markets,
         )
-        host = Host(services, settings, load_endpoints(environ))
+        moved = environ | {port: str(free_port()) for port in ports_of("engine-2")}
+        endpoints = load_endpoints(moved | {"MESH_MARKETS": str(markets)})
+        host = Host(services, settings, endpoints)
         try:
             await host.start()
             engine = engine_pb2_grpc.EngineServiceStub(host.channel("order", "engine"))

@@ -78,7 +78,7 @@ def trade(book: OrderBook, lots: int, taker: tuple[int, int], maker: tuple[int, 
 
 
 def instrument(number: int) -> Instrument:
-    return Instrument(number, f"BASE{number}-QUOTE", False, Step(1, 2), Step(1, 5))
+    return Instrument(number, 1, f"BASE{number}-QUOTE", False, Step(1, 2), Step(1, 5))
 
 
 def empty_market(instruments: int = 2) -> Market:

@@ -26,8 +26,8 @@ from svc.marketdata.tape import KEPT, Tape, Trade
 from svc.marketdata.ticker import RollingDay
 from tests.marketdata.conftest import until
 
-ONE = Instrument(1, "BTC-USDT", False, Step(1, 2), Step(1, 6))
-OTHER = Instrument(2, "ETH-USDT", False, Step(5, 3), Step(1, 18))
+ONE = Instrument(1, 1, "BTC-USDT", False, Step(1, 2), Step(1, 6))
+OTHER = Instrument(2, 1, "ETH-USDT", False, Step(5, 3), Step(1, 18))
 START_NS = int(datetime(2024, 8, 8, 23, 59, 59, tzinfo=UTC).timestamp()) * 10**9
 FAR_MS = 10**13
 
@@ -64,10 +64,10 @@ async def committing(recorder: Recorder) -> AsyncIterator[None]:
 async def test_trades_read_back_as_canonical_decimals(store: Store) -> None:
     wide = Trade(7, 70, START_NS + 999_999_999, 2**53 + 1, 10**18 + 1, 0)
     await filled(store, [entry(3, 6_183_763, 2), TapeEntry(OTHER, wide)])
-    (one,) = await store.trades_after("BTC-USDT", 0, 10)
+    (one,) = await store.trades_after(ONE, 0, 10)
     assert (one.number, one.sequence, one.side) == (3, 30, 2)
     assert (one.price, one.quantity) == ("61837.63", "0.000002")
-    (other,) = await store.trades_after("ETH-USDT", 0, 10)
+    (other,) = await store.trades_after(OTHER, 0, 10)
     assert (other.price, other.quantity) == (OTHER.price(2**53 + 1), "1.000000000000000001")
     assert (other.side, other.time_ms) == (0, START_NS // 10**6 + 999)
 
@@ -82,23 +82,23 @@ async def test_range_that_was_appended_before_changes_nothing(store: Store) -> N
     await filled(store, [entry(1)], end=10)
     with pytest.raises(OtherWriterError):
         await store.append(Position(), at(10), [entry(1)])
-    assert len(await store.trades_after("BTC-USDT", 0, 10)) == 1
+    assert len(await store.trades_after(ONE, 0, 10)) == 1
     (day,) = await store.candles_up_to(1, "1w", FAR_MS, 10)
     assert day.trades == 1
 
 
 async def test_append_that_fails_half_way_leaves_nothing(store: Store) -> None:
     await filled(store, [entry(1)], end=10)
-    stranger = Instrument(99, "NO-WHERE", False, Step(1, 0), Step(1, 0))
+    stranger = Instrument(99, 1, "NO-WHERE", False, Step(1, 0), Step(1, 0))
     with pytest.raises(AssertionError):
         await store.append(at(10), at(20), [entry(2), entry(3, of=stranger)])
     assert await store.position() == at(10)
-    assert len(await store.trades_after("BTC-USDT", 0, 10)) == 1
+    assert len(await store.trades_after(ONE, 0, 10)) == 1
 
 
 async def test_instruments_read_back_and_stay_as_they_were_first(store: Store) -> None:
     await store.add_instruments([ONE, OTHER])
-    await store.add_instruments([Instrument(1, "RENAMED", True, Step(1, 0), Step(1, 0))])
+    await store.add_instruments([Instrument(1, 1, "RENAMED", True, Step(1, 0), Step(1, 0))])
     assert await store.instruments() == [ONE, OTHER]
 
 
@@ -129,7 +129,7 @@ async def test_candles_of_a_captured_session_are_those_of_the_audit(
     paths = [shared_data / "spot_ethusdt_20240808.gz"]
     surveyed = capture.survey(paths)
     one = Instrument(
-        1, "ETH-USDT", False, Step(1, surveyed.price_scale), Step(1, surveyed.quantity_scale)
+        1, 1, "ETH-USDT", False, Step(1, surveyed.price_scale), Step(1, surveyed.quantity_scale)
     )
     tape = [
         TapeEntry(one, Trade(number, number, e.time_ms * 10**6, e.price_ticks, e.quantity_lots, 1))
@@ -169,7 +169,7 @@ async def test_tape_has_no_seam_between_table_and_memory(store: Store) -> None:
         view.tape.add(entry(number).trade)
     view.tape.forget(KEPT + 300)
     view.tape.add(entry(KEPT + 301).trade)
-    reader = TapeReader(1, store)
+    reader = TapeReader(store)
     read: list[int] = []
     while page := await reader.after(view, read[-1] if read else 0, 77):
         read += [trade.trade_number for trade in page]
@@ -195,7 +195,7 @@ async def test_recorder_commits_what_waits_in_order_and_lets_memory_go(store: St
     async with committing(recorder):
         await until(store.position, lambda _: market.views[1].tape.floor == 50)
     assert recorder.waiting == 0
-    assert len(await store.trades_after("BTC-USDT", 0, 2_000)) == KEPT + 50
+    assert len(await store.trades_after(ONE, 0, 2_000)) == KEPT + 50
 
 
 async def test_recorder_outlives_a_database_that_drops_it(store: Store, database: Database) -> None:
@@ -211,7 +211,7 @@ async def test_recorder_outlives_a_database_that_drops_it(store: Store, database
                 )
         await until(store.position, lambda _: recorder.waiting == 0)
     assert await store.position() == at(15)
-    assert [one.number for one in await store.trades_after("BTC-USDT", 0, 10)] == [1, 2, 3, 4, 5]
+    assert [one.number for one in await store.trades_after(ONE, 0, 10)] == [1, 2, 3, 4, 5]
 
 
 class LostAnswer(Store):
@@ -262,7 +262,7 @@ async def test_second_writer_is_noticed_by_the_first(store: Store) -> None:
     await first.add(at(12), [entry(1), entry(2)])
     with pytest.raises(OtherWriterError):
         await first.run()
-    assert len(await store.trades_after("BTC-USDT", 0, 10)) == 1
+    assert len(await store.trades_after(ONE, 0, 10)) == 1
 
 
 async def test_whoever_adds_more_than_may_wait_waits(

@@ -33,7 +33,7 @@ class Told:
     """A market of one instrument that is told what happens, batch by batch."""
 
     def __init__(self) -> None:
-        one = Instrument(1, "BTC-USDT", False, Step(1, 2), Step(1, 5))
+        one = Instrument(1, 1, "BTC-USDT", False, Step(1, 2), Step(1, 5))
         self.view = View(one, Tape(0), RollingDay())
         self.market = Market(Position(), [self.view])
         self.clock = FakeClock()
@@ -42,7 +42,7 @@ class Told:
         self.trades = 0
 
     def streams(self, store: Store, heartbeat_s: float) -> Streams:
-        return Streams(TapeReader(1, store), self.clock, self.figures, heartbeat_s)
+        return Streams(TapeReader(store), self.clock, self.figures, heartbeat_s)
 
     def happen(self, *events: records_pb2.Event) -> None:
         position = self.market.position

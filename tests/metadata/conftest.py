@@ -40,7 +40,7 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
     async def opened() -> Database:
         return database
 
-    yield Store(opened)
+    yield Store(opened, markets=2)
     await database.close()
 
 

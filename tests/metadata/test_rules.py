@@ -15,12 +15,12 @@ from tests.metadata.examples import ASSETS, BTC, CATALOG, LISTED, PERPETUAL, SPO
 
 def refusal(definition: Definition, *, assets: tuple[Asset, ...] = ASSETS) -> Problem:
     """The only problem of listing a definition as new."""
-    (problem,) = check(Catalog(), assets, [definition])
+    (problem,) = check(Catalog(), assets, [definition], markets=1)
     return problem
 
 
 def test_realistic_spot_and_perpetual_instruments_are_taken() -> None:
-    assert check(Catalog(), ASSETS, [SPOT, PERPETUAL]) == []
+    assert check(Catalog(), ASSETS, [SPOT, PERPETUAL], markets=1) == []
 
 
 def test_units_are_what_a_trade_moves() -> None:
@@ -64,7 +64,7 @@ def test_every_accepted_step_is_whole_units_and_every_refused_one_is_not(
     assets = (replace(USDT, ledger_scale=quote_scale), replace(BTC, ledger_scale=base_scale))
     terms = replace(TERMS, min_notional="0", max_quantity=lot, reference_price="")
     definition = replace(SPOT, tick_size=tick, lot_size=lot, terms=terms)
-    problems = check(Catalog(), assets, [definition])
+    problems = check(Catalog(), assets, [definition], markets=1)
     base, quote = exact(lot) * 10**base_scale, exact(tick) * exact(lot) * 10**quote_scale
     whole = base.denominator == 1 and quote.denominator == 1
     assert whole == (not any(p.reason == "NOT_WHOLE_UNITS" for p in problems))
@@ -82,7 +82,7 @@ def test_the_lot_a_refusal_names_is_taken(
     def refused_lots(lot_size: str) -> list[Fraction]:
         terms = replace(TERMS, min_notional="0", max_quantity=lot_size, reference_price="")
         definition = replace(SPOT, tick_size=tick, lot_size=lot_size, terms=terms)
-        problems = check(Catalog(), assets, [definition])
+        problems = check(Catalog(), assets, [definition], markets=1)
         refused = [p for p in problems if p.reason == "NOT_WHOLE_UNITS"]
         return [exact(p.right.split()[1]) for p in refused]
 
@@ -117,7 +117,7 @@ def test_the_lot_a_refusal_names_is_taken(
 def test_terms_out_of_bounds_are_refused_with_the_nearest_that_is_right(
     changed: object, field: str, reason: str, right: str
 ) -> None:
-    problems = check(Catalog(), ASSETS, [replace(SPOT, terms=changed)])  # type: ignore[arg-type]
+    problems = check(Catalog(), ASSETS, [replace(SPOT, terms=changed)], markets=1)  # type: ignore[arg-type]
     found = next(problem for problem in problems if problem.field == field)
     assert found.reason == reason
     assert right in found.right
@@ -133,7 +133,7 @@ def test_spot_symbol_that_does_not_name_its_assets_is_refused(symbol: str) -> No
 
 def test_spot_symbol_may_have_a_suffix_beside_the_plain_one() -> None:
     second = replace(SPOT, id=100, symbol="BTC-USDT-REPLAY")
-    assert check(CATALOG, [], [second]) == []
+    assert check(CATALOG, [], [second], markets=1) == []
 
 
 def test_perpetual_may_not_be_listed_or_wished_trading() -> None:
@@ -147,7 +147,7 @@ def test_perpetual_may_not_be_listed_or_wished_trading() -> None:
 
 
 def test_a_spot_market_may_open_with_an_auction_and_go_back_to_one() -> None:
-    assert check(CATALOG, [], [replace(SPOT, initial_state=State.AUCTION)]) == []
+    assert check(CATALOG, [], [replace(SPOT, initial_state=State.AUCTION)], markets=1) == []
     assert check_wish(LISTED, State.AUCTION) is None
 
 
@@ -160,7 +160,7 @@ def test_what_is_accepted_fits_the_engines_and_the_ledgers_numbers(lots: int, ti
         reference_price=text(Fraction(tick, 100)),
     )
     definition = replace(SPOT, terms=terms)
-    if check(Catalog(), ASSETS, [definition]):
+    if check(Catalog(), ASSETS, [definition], markets=1):
         return
     found = units(definition, BTC, USDT)
     assert found.max_quantity_lots <= 10**15
@@ -184,29 +184,34 @@ def test_delisted_instrument_never_comes_back() -> None:
     ],
 )
 def test_what_the_log_depends_on_never_changes(field: str, changed: Definition) -> None:
-    (problem,) = check(CATALOG, [], [changed])
+    (problem,) = check(CATALOG, [], [changed], markets=1)
     assert (problem.reason, problem.field) == ("IMMUTABLE", field)
     assert "never changes" in problem.rule
 
 
 def test_scale_and_symbol_of_an_asset_never_change_but_its_name_may() -> None:
-    (scale,) = check(CATALOG, [replace(USDT, ledger_scale=12)], [])
+    (scale,) = check(CATALOG, [replace(USDT, ledger_scale=12)], [], markets=1)
     assert (scale.reason, scale.field) == ("IMMUTABLE", "ledger_scale")
-    problems = check(CATALOG, [replace(USDT, symbol="USDX")], [])
+    problems = check(CATALOG, [replace(USDT, symbol="USDX")], [], markets=1)
     assert ("IMMUTABLE", "symbol") in {(p.reason, p.field) for p in problems}
-    assert check(CATALOG, [replace(USDT, name="Tether USD")], []) == []
+    assert check(CATALOG, [replace(USDT, name="Tether USD")], [], markets=1) == []
 
 
 def test_symbol_of_another_id_and_id_twice_are_refused() -> None:
-    (taken,) = check(CATALOG, [], [replace(SPOT, id=5)])
+    (taken,) = check(CATALOG, [], [replace(SPOT, id=5)], markets=1)
     assert (taken.reason, taken.right) == ("SYMBOL_TAKEN", "use id 4 or another symbol")
-    twice = check(Catalog(), ASSETS, [SPOT, replace(SPOT, symbol="BTC-USDT-B")])
+    twice = check(Catalog(), ASSETS, [SPOT, replace(SPOT, symbol="BTC-USDT-B")], markets=1)
     assert [problem.reason for problem in twice] == ["DUPLICATE"]
 
 
 def test_market_without_an_engine_is_refused() -> None:
     problem = refusal(replace(SPOT, market=2))
-    assert (problem.reason, problem.right) == ("UNKNOWN_MARKET", "one of 1")
+    assert (problem.reason, problem.field) == ("UNKNOWN_MARKET", "market")
+    assert problem.right == "1 to 1 is right; MESH_MARKETS adds more"
+    assert check(Catalog(), ASSETS, [replace(SPOT, market=2)], markets=2) == []
+    for wrong in (0, -1, 3):
+        (problem,) = check(Catalog(), ASSETS, [replace(SPOT, market=wrong)], markets=2)
+        assert problem.value == str(wrong)
 
 
 def test_unknown_asset_is_refused_with_those_there_are() -> None:
@@ -217,7 +222,7 @@ def test_unknown_asset_is_refused_with_those_there_are() -> None:
 
 def test_all_problems_are_found_at_once() -> None:
     terms = replace(TERMS, max_leverage=0, collar_bps=0, min_notional="five")
-    problems = check(Catalog(), ASSETS, [replace(SPOT, id=0, terms=terms)])
+    problems = check(Catalog(), ASSETS, [replace(SPOT, id=0, terms=terms)], markets=1)
     assert {problem.field for problem in problems} == {
         "id",
         "max_leverage",

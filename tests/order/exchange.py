@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,12 +25,12 @@ from svc.kit.database import Target
 from svc.kit.errors import DomainError, from_rpc
 from svc.kit.host import Host
 from svc.kit.identity import ACCOUNT_KEY, EDGE, SOURCE_KEY, USER_KEY, create_secrets
-from svc.kit.settings import Endpoint, load_endpoints
+from svc.kit.settings import Endpoint, load_endpoints, ports_of
 from svc.metadata.config import MetadataSettings
 from svc.order.config import OrderSettings
 from svc.order.lifecycle import CANCELABLE
 from svc.risk.config import RiskSettings
-from svc.topology import MARKET
+from svc.topology import MARKET, engine_of
 
 SERVICES = ("engine", "metadata", "wallet", "risk", "order")
 WAIT_S = 20
@@ -159,10 +160,13 @@ class Trader:
 class Exchange:
     """A running exchange."""
 
-    def __init__(self, host: Host, url: str, first_account: int = 1_000) -> None:
-        """`url` is that of its database."""
+    def __init__(
+        self, host: Host, url: str, first_account: int = 1_000, markets: int = MARKET
+    ) -> None:
+        """`url` is that of its database; `markets` how many there are."""
         self.host = host
         self.url = url
+        self.numbers = range(MARKET, markets + 1)
         self.next_account = first_account
         self.traders: list[Trader] = []
         self.operator_wallet = wallet_pb2_grpc.WalletServiceStub(
@@ -198,20 +202,22 @@ class Exchange:
             wallet_pb2_grpc.WalletServiceStub(self.host.channel(EDGE, "wallet")),
         )
 
-    async def progress(self) -> order_pb2.GetMarketProgressResponse:
-        """Where the market stands."""
-        request = order_pb2.GetMarketProgressRequest(market=MARKET)
+    async def progress(self, market: int = MARKET) -> order_pb2.GetMarketProgressResponse:
+        """Where a market stands."""
+        request = order_pb2.GetMarketProgressRequest(market=market)
         return await self.markets.GetMarketProgress(request)
 
-    async def settled(self) -> order_pb2.GetMarketProgressResponse:
-        """Wait until everything that was accepted is settled."""
-        return await until(self.progress, lambda found: found.settled_number == found.outbox_number)
+    async def settled(self, market: int = MARKET) -> order_pb2.GetMarketProgressResponse:
+        """Wait until everything that a market accepted is settled."""
+        asked = partial(self.progress, market)
+        return await until(asked, lambda found: found.settled_number == found.outbox_number)
 
-    async def opened(self) -> None:
-        """Wait until BTC-USDT trades."""
+    async def opened(self, symbol: str = "BTC-USDT", price: str = "61000") -> None:
+        """Wait until an instrument trades."""
         probe = self.known(1)
+        asked = limit(symbol=symbol, price=price)
         async with asyncio.timeout(WAIT_S):
-            while (await refused(probe.place(limit()))).reason != "INSUFFICIENT_BALANCE":
+            while (await refused(probe.place(asked))).reason != "INSUFFICIENT_BALANCE":
                 pass
 
     async def released(self, live: int) -> None:
@@ -235,7 +241,8 @@ class Exchange:
 
     async def balanced(self) -> None:
         """Wait until everything is settled, and find money conserved."""
-        await self.settled()
+        for market in self.numbers:
+            await self.settled(market)
         assert await faults(self.url) == []
 
     @asynccontextmanager
@@ -282,19 +289,22 @@ class World:
         )
 
     @asynccontextmanager
-    async def run(self, without: str = "", **changes: object) -> AsyncIterator[Exchange]:
+    async def run(
+        self, without: str = "", markets: int = MARKET, **changes: object
+    ) -> AsyncIterator[Exchange]:
         """Run an exchange inside the context, with these settings, `without` one of its services.
 
         Whoever calls that one finds nobody at its address.
         """
-        ports = {f"{n.upper()}_{kind}_PORT": "0" for n in SERVICES for kind in ("GRPC", "HTTP")}
-        endpoints = dict(load_endpoints(ports))
+        services = [engine_of(market) for market in range(MARKET + 1, markets + 1)] + [*SERVICES]
+        environ = {port: "0" for name in services for port in ports_of(name)}
+        endpoints = dict(load_endpoints(environ | {"MESH_MARKETS": str(markets)}))
         if without:
             nobody = replace(endpoints[without], target=f"unix:{self.folder}/nobody")
             endpoints[without] = nobody
-        names = [name for name in SERVICES if name != without]
-        async with self._host(names, self.settings(**changes), endpoints) as host:
-            yield Exchange(host, self.postgres_url)
+        names = [name for name in services if name != without]
+        async with self._host(names, self.settings(markets=markets, **changes), endpoints) as host:
+            yield Exchange(host, self.postgres_url, markets=markets)
 
     @asynccontextmanager
     async def second_order(self, first: Exchange) -> AsyncIterator[Exchange]:

@@ -16,11 +16,8 @@ from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 from svc.kit import ids
 from svc.kit.clock import SystemClock
 from svc.kit.database import Database, Target, open_database
-from svc.order.market import Market
 from svc.order.reconciler import Reconciler
 from svc.order.session import Session
-from svc.order.unsettled import Unsettled
-from svc.topology import MARKET
 from tests.order.exchange import Exchange, Status, Trader, World, limit, refused, until
 
 FUNDS = {"BTC": "10", "ETH": "100", "SOL": "1000", "USDT": "1000000", "USD": "1000000"}
@@ -224,7 +221,6 @@ def reconciler(running: Exchange, database: Database) -> Reconciler:
     return Reconciler(
         session=Session(opened),
         wallet=wallet_pb2_grpc.WalletServiceStub(running.host.channel("order", "wallet")),
-        market=Market(MARKET, Unsettled(1)),
         clock=SystemClock(),
         age_s=0,
         pause_s=1,

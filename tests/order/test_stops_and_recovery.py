@@ -17,10 +17,8 @@ from svc.kit import ids
 from svc.kit.clock import SystemClock
 from svc.kit.database import Target, open_database
 from svc.order import relay
-from svc.order.market import Market
 from svc.order.reconciler import Reconciler
 from svc.order.session import Session
-from svc.order.unsettled import Unsettled
 from svc.topology import MARKET
 from tests.order.cutting_proxy import CuttingProxy
 from tests.order.exchange import Exchange, Trader, World, limit, refused, trade_at, until
@@ -220,7 +218,6 @@ def reconciler(running: Exchange, session: Session) -> Reconciler:
     return Reconciler(
         session=session,
         wallet=wallet_pb2_grpc.WalletServiceStub(running.host.channel("order", "wallet")),
-        market=Market(MARKET, Unsettled(1)),
         clock=SystemClock(),
         age_s=0,
         pause_s=1,
