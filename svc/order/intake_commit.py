@@ -44,6 +44,9 @@ MOST_ROUNDS = 8
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
 _NEW = int(Status.NEW)
+NOT_LIVE = "ORDER_NOT_LIVE"
+"""Reason of a cancel whose order has ended."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLLISIONS = (
@@ -377,7 +380,7 @@ def not_live(order: Named) -> DomainError:
     """The order has ended."""
     text, status = ids.to_uuid(order.order_id), Status(order.status).name
     return failed_precondition(
-        "ORDER_NOT_LIVE",
+        NOT_LIVE,
         f"Order {text} is {status}: only a live order can be canceled.",
         **{wire.ORDER_ID: text, wire.STATUS: status},
     )

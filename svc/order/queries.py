@@ -21,7 +21,7 @@ from svc.kit.database import Database
 from svc.kit.errors import not_found
 from svc.order import cursors
 from svc.order.cursors import Place
-from svc.order.lifecycle import FINAL, LIVE
+from svc.order.lifecycle import CANCELABLE, FINAL, LIVE
 from svc.order.tables import IS_END, open_orders, order_events, orders, trades
 
 EXACT_TOTAL = 10_000
@@ -33,6 +33,7 @@ MOST_CLOCK_DIFFERENCE = timedelta(hours=1)
 CLIENT_ID_PREFIX = "client:"
 """Begins the caller's own id where an order's id may stand."""
 
+_CANCELABLE_LABELS = sorted(status.name.lower() for status in CANCELABLE)
 _LIVE_LABELS = frozenset(status.name.lower() for status in LIVE)
 _FINAL_LABELS = frozenset(status.name.lower() for status in FINAL)
 
@@ -119,6 +120,42 @@ class Queries:
         """The account's open order of the name client:<id>; 0: there is none."""
         rows = await self._fetch(_open_order_id(account_id, named))
         return int(rows[0]["order_id"]) if rows else 0
+
+    async def cancelable(
+        self,
+        account_id: int,
+        *,
+        instrument_id: int,
+        side: str,
+        after: int,
+        up_to: int,
+        limit: int,
+    ) -> list[int]:
+        """The account's orders that a cancel would be new to, by id, above one and up to another.
+
+        `instrument_id` 0 and an empty `side` are no filter.
+        """
+        column = orders.c
+        chosen = select(column.id).join(open_orders, open_orders.c.order_id == column.id)
+        chosen = chosen.where(
+            open_orders.c.account_id == account_id,
+            open_orders.c.order_id > after,
+            open_orders.c.order_id <= up_to,
+            column.status.in_(_CANCELABLE_LABELS),
+        )
+        if instrument_id:
+            chosen = chosen.where(column.instrument_id == instrument_id)
+        if side:
+            chosen = chosen.where(column.side == side)
+        rows = await self._fetch(chosen.order_by(open_orders.c.order_id).limit(limit))
+        return [row["id"] for row in rows]
+
+    async def newest_open(self, account_id: int) -> int:
+        """The highest id of the account's open orders; 0: it has none."""
+        column = open_orders.c
+        newest = func.coalesce(func.max(column.order_id), 0).label("newest")
+        (row,) = await self._fetch(select(newest).where(column.account_id == account_id))
+        return int(row["newest"])
 
     async def orders(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from order.v1 import order_pb2, order_pb2_grpc
 from trading.v1 import trading_pb2
@@ -14,9 +14,10 @@ from svc.kit.identity import principal
 from svc.kit.log import trace_id
 from svc.kit.pipeline import message_of, takes_bytes
 from svc.order import encoding, reading, views
-from svc.order.asks import Answer, Ask, Caller
+from svc.order.asks import Answer, Ask, Caller, Cancel, Result
 from svc.order.catalog import Catalog
 from svc.order.intake import Intake
+from svc.order.intake_commit import NOT_LIVE
 from svc.order.lifecycle import Status
 from svc.order.market import Market, StopKind
 from svc.order.market_commands import MarketCommands
@@ -24,12 +25,13 @@ from svc.order.plain_reading import PlainReader
 from svc.order.queries import CLIENT_ID_PREFIX, OrderFilters, Page, Queries
 from svc.order.stopping import Stops
 from svc.order.streaming import Conversation, items_of
-from svc.order.terms import OrderType
+from svc.order.terms import OrderType, Side
 
 ACCEPTED_HTTP_STATUS = 202
 IDEMPOTENCY_HEADER = "x-idempotency-key"
 
 _DEFAULT_LIMIT = 50
+_CANCELS_AT_ONCE = 1_000
 
 
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
@@ -77,6 +79,28 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             message="Cancel requested.",
         )
 
+    async def CancelAllOrders(
+        self, request: order_pb2.CancelAllOrdersRequest, context: Context
+    ) -> order_pb2.CancelAllOrdersResponse:
+        """Cancels in parts, of what was open when the call came."""
+        caller = _caller(context)
+        _refuse_header_key(context, "a cancel of all orders has none, and may be repeated")
+        side = Side(request.side).name.lower() if request.HasField("side") else ""
+        instrument_id = self._catalog.find(request.symbol).id if request.symbol else 0
+        newest = await self._queries.newest_open(caller.account_id)
+        last, requested = 0, 0
+        while order_ids := await self._queries.cancelable(
+            caller.account_id, instrument_id=instrument_id, side=side,
+            after=last, up_to=newest, limit=_CANCELS_AT_ONCE,
+        ):  # fmt: skip
+            asks = [Cancel(caller, order_id, ids.to_uuid(order_id), None) for order_id in order_ids]
+            requested += _requested(await self._intake.submit_many(asks))
+            last = order_ids[-1]
+        await answer_http_status(context, ACCEPTED_HTTP_STATUS)
+        return order_pb2.CancelAllOrdersResponse(
+            requested=requested, message=f"{requested} cancels requested."
+        )
+
     async def ReplaceOrder(
         self, request: order_pb2.ReplaceOrderRequest, context: Context
     ) -> order_pb2.ReplaceOrderResponse:
@@ -114,7 +138,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         """A list."""
         caller = _caller(context)
         items = items_of(request, caller, self._reader)
-        _refuse_header_key(context)
+        _refuse_header_key(context, "items have keys of their own")
         results = await Conversation(self._intake, self._catalog, caller).submit(items)
         return encoding.results(results)
 
@@ -124,7 +148,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     ) -> AsyncIterator[bytes]:
         """A conversation."""
         caller = _caller(context)
-        _refuse_header_key(context)
+        _refuse_header_key(context, "items have keys of their own")
         conversation = Conversation(self._intake, self._catalog, caller)
         async for results in conversation.follow(request_iterator, self._reader):
             for result in results:
@@ -321,14 +345,22 @@ def _header_key(context: Context) -> str:
     return ""
 
 
-def _refuse_header_key(context: Context) -> None:
+def _requested(results: Sequence[Result]) -> int:
+    """How many cancels are on their way. Raises what kept one of them back but its order's end."""
+    for result in results:
+        if isinstance(result, DomainError) and result.reason != NOT_LIVE:
+            raise result
+    return sum(not isinstance(result, DomainError) for result in results)
+
+
+def _refuse_header_key(context: Context, instead: str) -> None:
     if _header_key(context):
         raise invalid(
             "IDEMPOTENCY_KEY_PER_ITEM",
-            f"The header {IDEMPOTENCY_HEADER} is for one order: items have keys of their own.",
+            f"The header {IDEMPOTENCY_HEADER} is for one order: {instead}.",
             field="idempotency_key",
-            value="",
-            rule="in each item",
+            value=_header_key(context),
+            rule=f"for one order; {instead}",
         )
 
 

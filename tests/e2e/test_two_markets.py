@@ -71,11 +71,19 @@ def test_orders_of_both_markets_trade_and_one_engine_dies_alone(exchange: Exchan
         }
         assert [level["price"] for level in books["BTC-USDT"]] == ["60001", "60000"]
         assert [level["price"] for level in books["ETH-USDT"]] == ["2601", "2600"]
+        shown = exchange.mesh("engine", "book", "5", "--market", "2")
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stdout.count("buy") == 2
+        assert http.delete("/v1/orders", params={"side": "SELL"}).json()["requested"] == 0
+        reply = http.delete("/v1/orders", params={"symbol": "eth-usdt", "side": "BUY"})
+        assert (reply.status_code, reply.json()["requested"]) == (httpx.codes.ACCEPTED, 2)
+        assert http.delete("/v1/orders").json()["requested"] == 2
+        until(lambda: {status(http, one) for one in (btc, eth, waiting, going)} == {"CANCELED"})
+        wrong = http.delete("/v1/orders", params={"side": "BOTH"})
+        assert wrong.status_code == httpx.codes.BAD_REQUEST
+        assert "BOTH" in wrong.text
     assert "engine-2 is back" in exchange.text()
     assert "engine is back" not in exchange.text()
-    shown = exchange.mesh("engine", "book", "5", "--market", "2")
-    assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.count("buy") == 2
     elsewhere = exchange.mesh("engine", "statistics", "--market", "3")
     assert elsewhere.returncode == 1
     assert "no engine-3 runs in" in elsewhere.stderr

@@ -106,6 +106,12 @@ class Trader:
         request = order_pb2.CancelOrderRequest(order_id=order_id, idempotency_key=key)
         return await self.orders.CancelOrder(request, metadata=self.metadata())
 
+    async def cancel_all(self, **fields: str) -> int:
+        """Cancel all orders, or those of a symbol or side; how many were asked to go."""
+        request = order_pb2.CancelAllOrdersRequest(**fields)
+        answer = await self.orders.CancelAllOrders(request, metadata=self.metadata())
+        return answer.requested
+
     async def replace(self, order_id: str, **fields: object) -> order_pb2.ReplaceOrderResponse:
         """Replace one order; what is left out stays."""
         request = order_pb2.ReplaceOrderRequest(order_id=order_id, **fields)  # type: ignore[arg-type]

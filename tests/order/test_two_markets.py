@@ -134,6 +134,22 @@ async def test_a_stop_of_one_market_leaves_the_other_alone(
         await exchange.balanced()
 
 
+async def test_all_orders_of_both_markets_are_canceled_by_one_call(
+    world: World, two_markets_file: Path
+) -> None:
+    async with running(world, two_markets_file) as exchange:
+        trader = await funded(exchange)
+        placed = [
+            await trader.place(limit("SELL", "1", "61000")),
+            await trader.place(in_eth("SELL", "1", "2650")),
+        ]
+        assert await trader.cancel_all() == len(placed)
+        for order_id in placed:
+            await trader.until(order_id, "CANCELED")
+        await exchange.balanced()
+        assert (await trader.balance("ETH")).locked == "0"
+
+
 async def test_random_orders_over_both_markets_settle_exactly(
     world: World, two_markets_file: Path
 ) -> None:

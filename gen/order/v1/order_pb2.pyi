@@ -84,6 +84,22 @@ class CancelOrderResponse(_message.Message):
     message: str
     def __init__(self, order_id: _Optional[str] = ..., status: _Optional[_Union[_trading_pb2.OrderStatus.Value, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
+class CancelAllOrdersRequest(_message.Message):
+    __slots__ = ("symbol", "side")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    side: _trading_pb2.Side.Value
+    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[_trading_pb2.Side.Value, str]] = ...) -> None: ...
+
+class CancelAllOrdersResponse(_message.Message):
+    __slots__ = ("requested", "message")
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    requested: int
+    message: str
+    def __init__(self, requested: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
 class ReplaceOrderRequest(_message.Message):
     __slots__ = ("order_id", "price", "quantity", "stop_price", "expected_version", "idempotency_key")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -67,6 +67,11 @@ class OrderServiceStub:
                 request_serializer=order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.CancelAllOrders = channel.unary_unary(
+                '/order.v1.OrderService/CancelAllOrders',
+                request_serializer=order_dot_v1_dot_order__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=order_dot_v1_dot_order__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
         self.ReplaceOrder = channel.unary_unary(
                 '/order.v1.OrderService/ReplaceOrder',
                 request_serializer=order_dot_v1_dot_order__pb2.ReplaceOrderRequest.SerializeToString,
@@ -138,6 +143,17 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelAllOrders(self, request, context):
+        """Asks for cancels of all orders of the account that live when the call comes, or of those of a
+        symbol, a side or both; over REST 202. What is placed meanwhile stays. They reach each market
+        in the order they were placed, 1,000 of all at a time; a call that ends early, with
+        DEADLINE_EXCEEDED or UNAVAILABLE, has asked for some and may be repeated. NOT_FOUND with
+        UNKNOWN_SYMBOL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReplaceOrder(self, request, context):
         """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
         keeps its id; whether the market took it, its version and replace_reason say. What it needs
@@ -202,6 +218,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=order_dot_v1_dot_order__pb2.CancelOrderRequest.FromString,
                     response_serializer=order_dot_v1_dot_order__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllOrders,
+                    request_deserializer=order_dot_v1_dot_order__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=order_dot_v1_dot_order__pb2.CancelAllOrdersResponse.SerializeToString,
             ),
             'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplaceOrder,
@@ -384,6 +405,33 @@ class OrderService:
             '/order.v1.OrderService/CancelOrder',
             order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
             order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/order.v1.OrderService/CancelAllOrders',
+            order_dot_v1_dot_order__pb2.CancelAllOrdersRequest.SerializeToString,
+            order_dot_v1_dot_order__pb2.CancelAllOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,13 @@ class OrderServiceStub:
     """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
     NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
     """
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.CancelAllOrdersRequest, _order_pb2.CancelAllOrdersResponse]
+    """Asks for cancels of all orders of the account that live when the call comes, or of those of a
+    symbol, a side or both; over REST 202. What is placed meanwhile stays. They reach each market
+    in the order they were placed, 1,000 of all at a time; a call that ends early, with
+    DEADLINE_EXCEEDED or UNAVAILABLE, has asked for some and may be repeated. NOT_FOUND with
+    UNKNOWN_SYMBOL.
+    """
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.ReplaceOrderRequest, _order_pb2.ReplaceOrderResponse]
     """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
     keeps its id; whether the market took it, its version and replace_reason say. What it needs
@@ -107,6 +114,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CancelOrderRequest, _order_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
     NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+    """
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_pb2.CancelAllOrdersRequest, _order_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    """Asks for cancels of all orders of the account that live when the call comes, or of those of a
+    symbol, a side or both; over REST 202. What is placed meanwhile stays. They reach each market
+    in the order they were placed, 1,000 of all at a time; a call that ends early, with
+    DEADLINE_EXCEEDED or UNAVAILABLE, has asked for some and may be repeated. NOT_FOUND with
+    UNKNOWN_SYMBOL.
     """
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.ReplaceOrderRequest, _order_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
     """Asks for another price, total quantity or trigger of a live order; over REST 202. The order
@@ -190,6 +204,19 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_pb2.CancelOrderResponse, _abc.Awaitable[_order_pb2.CancelOrderResponse]]:
         """Asks for a cancel; over REST 202. Whether it came in time, the order's state says.
         NOT_FOUND with UNKNOWN_ORDER; FAILED_PRECONDITION with ORDER_NOT_LIVE.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelAllOrders(
+        self,
+        request: _order_pb2.CancelAllOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.CancelAllOrdersResponse, _abc.Awaitable[_order_pb2.CancelAllOrdersResponse]]:
+        """Asks for cancels of all orders of the account that live when the call comes, or of those of a
+        symbol, a side or both; over REST 202. What is placed meanwhile stays. They reach each market
+        in the order they were placed, 1,000 of all at a time; a call that ends early, with
+        DEADLINE_EXCEEDED or UNAVAILABLE, has asked for some and may be repeated. NOT_FOUND with
+        UNKNOWN_SYMBOL.
         """
 
     @_abc_1.abstractmethod
