@@ -309,7 +309,9 @@ class World:
             nobody = replace(endpoints[without], target=f"unix:{self.folder}/nobody")
             endpoints[without] = nobody
         names = [name for name in services if name != without]
-        async with self._host(names, self.settings(markets=markets, **changes), endpoints) as host:
+        async with self.hosting(
+            names, self.settings(markets=markets, **changes), endpoints
+        ) as host:
             yield Exchange(host, self.postgres_url, markets=markets)
 
     @asynccontextmanager
@@ -322,13 +324,14 @@ class World:
                 target = f"127.0.0.1:{first.host.ports(name)[0]}"
                 endpoints[name] = replace(endpoints[name], target=target)
         settings = self.settings(order_id_writer=1).model_copy(update={"instance": "second"})
-        async with self._host(["order"], settings, endpoints) as host:
+        async with self.hosting(["order"], settings, endpoints) as host:
             yield Exchange(host, self.postgres_url)
 
     @asynccontextmanager
-    async def _host(
+    async def hosting(
         self, names: Sequence[str], settings: ExchangeSettings, endpoints: Mapping[str, Endpoint]
     ) -> AsyncIterator[Host]:
+        """Run services inside the context."""
         host = Host(names, settings, endpoints)
         try:
             await host.start()

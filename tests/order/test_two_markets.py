@@ -8,22 +8,26 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from engine.v1 import engine_pb2, engine_pb2_grpc
+from metadata.v1 import metadata_pb2, metadata_pb2_grpc
 from order.v1 import order_pb2
+from trading.v1 import trading_pb2
 from wallet.v1 import wallet_pb2, wallet_pb2_grpc
 
 from svc.kit import ids
 from svc.kit.clock import SystemClock
 from svc.kit.database import Target, open_database
-from svc.kit.settings import SettingsError
+from svc.kit.settings import SettingsError, load_endpoints, ports_of
 from svc.order.reconciler import Reconciler
 from svc.order.session import Session
-from tests.order.exchange import Exchange, Trader, World, limit, refused, until
+from tests.order.exchange import SERVICES, Exchange, Trader, World, limit, refused, until
 
 Stop = order_pb2.Stop
+MarketState = trading_pb2.MarketState.Value
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 ETH_ID = 5
 SECOND = 2
@@ -220,6 +224,39 @@ async def test_a_hold_without_an_order_is_closed_in_the_market_of_its_instrument
         async with exchange.tables() as tables:
             assert await tables.fetchval("SELECT market FROM orders WHERE id = 77") == SECOND
         await exchange.balanced()
+
+
+async def test_metadata_learns_the_states_of_each_market_from_its_engine(
+    world: World, two_markets_file: Path
+) -> None:
+    async with running(world, two_markets_file) as exchange:
+        metadata = metadata_pb2_grpc.MetadataServiceStub(exchange.host.channel("edge", "metadata"))
+
+        async def states() -> set[str]:
+            listed = await metadata.ListMarkets(metadata_pb2.ListMarketsRequest())
+            shown = {market.symbol: market.status for market in listed.markets}
+            return {MarketState.Name(shown[symbol]) for symbol in (BTC, ETH)}
+
+        await until(states, lambda found: found == {"TRADING"})
+
+
+async def test_instruments_of_a_market_that_order_does_not_serve_yet_are_unknown_to_it(
+    world: World, two_markets_file: Path
+) -> None:
+    # As between the restarts of metadata and order, when a market is added.
+    anywhere = {port: "0" for name in (*SERVICES, "engine-2") for port in ports_of(name)}
+    listing = world.settings(markets=2, instruments_file=two_markets_file)
+    endpoints = dict(load_endpoints(anywhere | {"MESH_MARKETS": "2"}))
+    async with world.hosting(["metadata"], listing, endpoints) as metadata:
+        target = f"127.0.0.1:{metadata.ports('metadata')[0]}"
+        endpoints["metadata"] = replace(endpoints["metadata"], target=target)
+        others = [name for name in SERVICES if name != "metadata"]
+        async with world.hosting(others, world.settings(), endpoints) as host:
+            trader = Exchange(host, world.postgres_url).known(1)
+            assert (await refused(trader.place(limit()))).reason == "MARKET_NOT_OPEN"
+            assert (await refused(trader.place(in_eth("BUY", "1", "2650")))).reason == (
+                "UNKNOWN_SYMBOL"
+            )
 
 
 async def test_fewer_markets_than_there_are_do_not_start(
