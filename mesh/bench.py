@@ -263,7 +263,9 @@ async def _settled(
 async def _trades(installation: Installation) -> int:
     connection = await asyncpg.connect(installation.running().database_url)
     try:
-        count: int = await connection.fetchval("SELECT count(*) FROM svc_wallet.settlements")
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM svc_wallet.settlements WHERE market = $1", MARKET
+        )
     finally:
         await connection.close()
     return count

@@ -45,13 +45,15 @@ def list_(as_json: bool, home: Path) -> None:  # noqa: FBT001
     if as_json:
         show_json(answer)
         return
-    row = "{:>5}  {:<20} {:<12} {:<12} {:>12} {:>12} {:>6} {:>6}"
-    click.echo(row.format("id", "symbol", "state", "wished", "tick", "lot", "maker", "taker"))
+    row = "{:>5}  {:<20} {:>6} {:<12} {:<12} {:>12} {:>12} {:>6} {:>6}"
+    heads = ("id", "symbol", "market", "state", "wished", "tick", "lot", "maker", "taker")
+    click.echo(row.format(*heads))
     for found in answer.instruments:
         click.echo(
             row.format(
                 found.id,
                 found.symbol,
+                found.market,
                 trading_pb2.MarketState.Value.Name(found.state).replace("UNSPECIFIED", "unknown"),
                 trading_pb2.MarketState.Value.Name(found.wished_state),
                 found.tick_size,

@@ -55,7 +55,7 @@ _INITDB = (
 
 _SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "256MB",
     # Checkpoints disturb commits most: as few as let a killed server be back in 5 s, for it redoes
     # what came after the last at 100 MB/s, and that may be all of max_wal_size.

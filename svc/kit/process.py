@@ -70,8 +70,9 @@ async def _serve(
         await host.stop()
     if not host.failed.done():
         return STOPPED
-    sys.stderr.write(f"{process}: {host.failed.result()}\n")
-    return FAILED
+    failure = host.failed.result()
+    sys.stderr.write(f"{process}: {failure}\n")
+    return MISCONFIGURED if isinstance(failure, SettingsError) else FAILED
 
 
 def _settle() -> None:

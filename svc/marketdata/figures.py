@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -11,6 +12,14 @@ from svc.marketdata.market import Market
 from svc.marketdata.recorder import Recorder
 
 _NS_PER_S = 1e9
+
+
+class HasTrouble(Protocol):
+    """What follows a market."""
+
+    @property
+    def trouble(self) -> str:
+        """Why its books cannot be shown; empty when they can."""
 
 
 class Figures:
@@ -35,6 +44,12 @@ class Figures:
             ("market",),
             registry=registry,
         )
+        self._books = Gauge(
+            "marketdata_books",
+            "Whether a market's books can be shown: 1 or 0.",
+            ("market",),
+            registry=registry,
+        )
         self._sequence = Gauge(
             "marketdata_sequence",
             "Sequence a market's books stand at.",
@@ -47,6 +62,10 @@ class Figures:
             ("market",),
             registry=registry,
         )
+
+    def watch(self, number: int, follower: HasTrouble) -> None:
+        """Look at this from now on."""
+        self._books.labels(str(number)).set_function(lambda: not follower.trouble)
 
     def show(self, number: int, market: Market, recorder: Recorder) -> None:
         """Look at this market and its recorder from now on."""

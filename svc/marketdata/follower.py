@@ -83,7 +83,7 @@ class Follower:
         return self._market
 
     async def run(self) -> None:
-        """Follow until the log contradicts the table; raises only what nobody expected."""
+        """Follow until the log contradicts the table. A fault of this market is its own alone."""
         patience = Patience(self._log, "following", self._number)
         begin_at_snapshot = False
         while True:
@@ -102,6 +102,9 @@ class Follower:
                 self._trouble = "an empty tape begins with the engine's snapshot of orders"
             except _AWAY as error:
                 self._trouble = _cause(error)
+            except Exception as error:  # noqa: BLE001 (the other markets go on)
+                self._trouble = repr(error)
+                self._log.exception("following_failed", error, market=self._number)
             finally:
                 self._drop_market()
             await asyncio.sleep(patience.failed(self._trouble))

@@ -99,7 +99,7 @@ class Loader:
         try:
             await self._ask_metadata()
         except grpc.aio.AioRpcError as error:
-            if not self._directory.of(self._number):
+            if self._directory.empty:
                 raise
             self._log.warning("metadata_away", cause=str(from_rpc(error)))
 

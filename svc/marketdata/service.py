@@ -13,6 +13,7 @@ from metadata.v1 import metadata_pb2_grpc
 from svc.kit.log import get_logger
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check, Service
+from svc.kit.settings import SettingsError
 from svc.marketdata.figures import Figures
 from svc.marketdata.follower import Follower
 from svc.marketdata.instruments import Directory
@@ -33,6 +34,8 @@ def create(runtime: Runtime) -> Service:
         number: _follower(runtime, number, directory, figures)
         for number in range(1, runtime.settings.markets + 1)
     }
+    for number, follower in followers.items():
+        figures.watch(number, follower)
     tapes = TapeReader(table)
     servicer = MarketDataServicer(
         followers=followers,
@@ -92,8 +95,16 @@ class MarketDataService:
         marketdata_pb2_grpc.add_MarketDataServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Begin to follow; engines and metadata may come later. Raises SchemaVersionError."""
+        """Begin to follow; engines and metadata may come later.
+
+        Raises SchemaVersionError, and SettingsError where there are tapes of more markets.
+        """
         await self._table.check()
+        markets, highest = len(self._followers), await self._table.highest_market()
+        if highest > markets:
+            raise SettingsError(
+                f"MESH_MARKETS is {markets}: market {highest} has a tape, must be {highest} or more"
+            )
         for follower in self._followers.values():
             task = asyncio.create_task(follower.run())
             task.add_done_callback(self._ended)
@@ -106,12 +117,15 @@ class MarketDataService:
         await asyncio.gather(*self._following, return_exceptions=True)
 
     def checks(self) -> Mapping[str, Check]:
-        """The table, and books that stand where the tape does."""
+        """The table, and books of a market that stand where its tape does.
+
+        One market's trouble is in `marketdata_books` and in what is asked of it, no more.
+        """
         return {"postgres": self._table.check, "books": self._check_books}
 
     async def _check_books(self) -> None:
         troubles = {number: one.trouble for number, one in self._followers.items() if one.trouble}
-        if troubles:
+        if len(troubles) == len(self._followers):
             told = "; ".join(f"market {number}: {trouble}" for number, trouble in troubles.items())
             raise RuntimeError(told)
 

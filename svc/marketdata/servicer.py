@@ -53,8 +53,11 @@ class MarketDataServicer(marketdata_pb2_grpc.MarketDataServiceServicer):
     async def ListTickers(
         self, request: marketdata_pb2.ListTickersRequest, context: Context
     ) -> marketdata_pb2.ListTickersResponse:
-        """By symbol, those of one engine market at one sequence. All markets, or BOOK_NOT_READY."""
-        markets, now_ms = [one.market for one in self._followers.values()], self._now_ms()
+        """By symbol, those of one market at one sequence; without markets that are not ready."""
+        markets = [one.market for one in self._followers.values() if not one.trouble]
+        if not markets:
+            raise not_ready(next(iter(self._followers.values())).trouble)
+        now_ms = self._now_ms()
         tickers = [
             messages.ticker(view, market.position.sequence, now_ms)
             for market in markets

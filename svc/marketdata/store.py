@@ -81,6 +81,9 @@ FROM instruments i CROSS JOIN LATERAL (
 ) t
 WHERE i.market = $1
 """
+_HIGHEST_MARKET = """
+SELECT coalesce(max(market), 0) AS highest FROM log_positions WHERE sequence > 0
+"""
 _CANDLES = """
 SELECT open_time, open_ticks, high_ticks, low_ticks, close_ticks, lots::text, tick_lots::text,
        trades
@@ -153,6 +156,11 @@ class Table:
         """The last `limit` candles that open before a time, by time."""
         rows = await self._fetch(_CANDLES_UP_TO, interval, instrument_id, _moment(to_ms), limit)
         return [_candle(row) for row in reversed(rows)]
+
+    async def highest_market(self) -> int:
+        """The highest market that has a tape; 0 without any."""
+        (row,) = await self._fetch(_HIGHEST_MARKET)
+        return int(row["highest"])
 
     async def check(self) -> None:
         """Return when the database answers."""

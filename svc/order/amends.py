@@ -21,7 +21,7 @@ from svc.order.amending import Standing
 from svc.order.asks import Create
 from svc.order.catalog import Catalog
 from svc.order.changes import Amended, Change, Replace, Swap
-from svc.order.market import Market
+from svc.order.market import Market, not_served
 from svc.order.session import Session
 from svc.order.terms import Side
 
@@ -60,6 +60,7 @@ class Amends:
         """
         async with self._session.reading() as conn:
             found = await change_store.standing(conn, {change.named_id for change in changes})
+        await self._catalog.learn({order.instrument_id for order in found.values()})
         creates = []
         seen: set[int] = set()
         for change in changes:
@@ -100,8 +101,11 @@ class Amends:
 
     def _amended(self, replace: Replace, order: Standing) -> Amended:
         instrument = self._catalog.get(order.instrument_id)
-        assert instrument is not None, "an order was made of its instrument"
-        market = self._markets[instrument.market]
+        if instrument is None:  # another instance made it of what metadata listed since
+            raise unavailable("INSTRUMENTS_NOT_KNOWN", "Metadata cannot be asked now; try again.")
+        market = self._markets.get(instrument.market)
+        if market is None:
+            raise not_served(instrument.market)
         stopped = market.refusal()
         if stopped is not None:
             raise stopped

@@ -34,7 +34,7 @@ from svc.order.instrument import Condition
 from svc.order.lifecycle import EventType, Status
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
-from svc.order.session import Session
+from svc.order.session import PASSING, Session
 from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
 
@@ -46,8 +46,6 @@ MOST_BATCHES_AHEAD = 256
 _SETTLE_TIMEOUT_S = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Faults of a transaction that the next try may not meet.
-_PASSING = (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
 # What a piece of the log can do wrong: it stops the market, and must not end the process, which
 # would only begin it again.
 _UNAPPLICABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, AssertionError, LookupError)
@@ -113,7 +111,7 @@ class Applier:
             await asyncio.sleep(self._patience.failed(str(from_rpc(error))))
         except DISCONNECTED as error:
             await asyncio.sleep(self._patience.failed(repr(error)))
-        except _PASSING as error:
+        except PASSING as error:
             await asyncio.sleep(self._patience.failed(repr(error)))
         except store.PositionMovedError as error:
             await asyncio.sleep(self._patience.failed(str(error)))
@@ -197,7 +195,7 @@ class Applier:
                 try:
                     await self._apply_piece(piece)
                 except _UNAPPLICABLE as error:
-                    if isinstance(error, (*DISCONNECTED, *_PASSING)):
+                    if isinstance(error, (*DISCONNECTED, *PASSING)):
                         raise
                     _log.exception("event_not_applied", error, market=self._market.id)
                     raise UnfitError(piece.to.sequence, f"up to it: {error!r}") from error

@@ -45,12 +45,12 @@ class Catalog:
         database: Callable[[], Awaitable[Database]],
         markets: Collection[int],
     ) -> None:
-        """`database` gives the same one at every call; instruments of other markets are unknown."""
+        """`database` gives the same one at every call; `markets` are those that orders may name."""
         self._metadata = metadata
         self._database = database
         self._markets = markets
         self.listed: dict[str, Instrument] = {}
-        """By symbol, as it is listed."""
+        """By symbol, as it is listed, in a market that is served."""
         self._by_id: dict[int, Instrument] = {}
         self._index = SymbolIndex(())
         self.quote_units: dict[int, int] = {}
@@ -110,8 +110,7 @@ class Catalog:
                 metadata_pb2.ListInstrumentsRequest(), timeout=TIMEOUT_S
             )
             scales = {asset.id: asset.ledger_scale for asset in listed.assets}
-            served = [row for row in listed.instruments if row.market in self._markets]
-            instruments = [instrument_of(row, scales) for row in served]
+            instruments = [instrument_of(row, scales) for row in listed.instruments]
             changed = [row for row in instruments if self._by_id.get(row.id) != row]
             if changed:
                 database = await self._database()
@@ -133,8 +132,8 @@ class Catalog:
 
     def _take(self, instruments: Sequence[Instrument]) -> None:
         self._by_id |= {row.id: row for row in instruments}
-        known = self._by_id.values()
-        self.quote_units = {row.id: row.quote_units_per_tick_lot for row in known}
+        self.quote_units = {i: row.quote_units_per_tick_lot for i, row in self._by_id.items()}
+        known = [row for row in self._by_id.values() if row.market in self._markets]
         self.listed = {row.symbol: row for row in known}
         self._index = SymbolIndex(
             (row.symbol for row in known if not row.perpetual),

@@ -35,6 +35,7 @@ from svc.order.market import Market
 from svc.order.metrics import Metrics
 from svc.order.recall import Recall, repeats
 from svc.order.terms import OrderType, Side
+from svc.order.unsettled import LONGEST_WAIT_S
 
 MOST_ASKS = 512
 """Asks in a batch."""
@@ -111,20 +112,49 @@ class Intake:
             await asyncio.wait(self._unlocking)
 
     async def _take_room(self, asks: Sequence[Ask]) -> None:
-        """Room for all new orders of a list, or none: those that find none are answered."""
+        """Room for all new orders of a list, or none: those that find none are answered.
+
+        Waits for one market at a time, and holds no room of another meanwhile.
+        """
         wanted: dict[int, list[Create]] = {}
         for ask in asks:
             if type(ask) is Create:
                 wanted.setdefault(ask.terms.instrument.market, []).append(ask)
-        for market, creates in wanted.items():
+        if not wanted:
+            return
+        patience_s = min(_patience_s(creates[0]) for creates in wanted.values())
+        give_up_at = time.monotonic() + patience_s
+        awaited = next(iter(wanted))
+        while wanted:
+            creates, left_s = wanted[awaited], give_up_at - time.monotonic()
             try:
-                await self._markets[market].unsettled.take(len(creates), _patience_s(creates[0]))
+                await self._markets[awaited].unsettled.take(len(creates), max(0, left_s))
             except DomainError as error:
                 for create in creates:
                     create.result = error
-            else:
-                for create in creates:
-                    create.taken = True
+                del wanted[awaited]
+                awaited = next(iter(wanted), 0)
+                continue
+            full = self._take_rest(wanted, awaited)
+            if full is None:
+                return
+            awaited = full
+
+    def _take_rest(self, wanted: Mapping[int, Sequence[Create]], taken: int) -> int | None:
+        """Room in all the other markets; else a full one, and what was taken is given back."""
+        held = [taken]
+        for market, creates in wanted.items():
+            if market == taken:
+                continue
+            if not self._markets[market].unsettled.take_at_once(len(creates)):
+                for other in held:
+                    self._markets[other].unsettled.give_back(len(wanted[other]))
+                return market
+            held.append(market)
+        for creates in wanted.values():
+            for create in creates:
+                create.taken = True
+        return None
 
     def _leave(self, asks: Sequence[Ask]) -> None:
         """Nobody waits any more: those that no batch has begun will not begin."""
@@ -335,10 +365,10 @@ def _log_order(create: Create) -> None:
     )
 
 
-def _patience_s(create: Create) -> float | None:
+def _patience_s(create: Create) -> float:
     """How long an order may wait for room: three quarters of its time, the rest is to accept it."""
     if create.deadline_s is None:
-        return None
+        return LONGEST_WAIT_S
     left_s = create.deadline_s - time.monotonic()
     return max(0, left_s * 3 / 4)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from svc.order.changes import Change, Replace, Swap
 from svc.order.encoding import CommandBatch
 from svc.order.intake_store import Batch, Named
 from svc.order.lifecycle import CANCELABLE, LIVE, Cause, Status
-from svc.order.market import Market
+from svc.order.market import Market, not_served
 from svc.order.recall import apply_answer, client_id_used
 from svc.order.session import Session
 
@@ -148,9 +148,9 @@ class Committer:
         now = _EPOCH + timedelta(microseconds=self._clock.unix_ns() // 1_000)
         others = [ask for ask in asks if not isinstance(ask, Create)]
         attempt.creates = [ask for ask in asks if type(ask) is Create]
-        async with self._writing(alone=not others and len(self._markets) == 1) as conn:
+        async with self._writing(alone=not others and self._is_of_one(attempt.creates)) as conn:
             named = await intake_store.lock_named(conn, others) if others else {}
-            commands = _Commands()
+            commands = _Commands(self._markets)
             replaces = [ask for ask in others if type(ask) is Replace]
             if replaces:
                 commands.used = await change_store.used(conn, replaces)
@@ -172,6 +172,12 @@ class Committer:
             numbers += [await outbox.append(conn, *batch) for batch in batches[1:]]
             for part, number in zip(attempt.parts, numbers, strict=False):
                 part.number = number
+
+    def _is_of_one(self, creates: Sequence[Create]) -> bool:
+        """Whether the commands of these all go to one market's outbox."""
+        if len(self._markets) == 1:
+            return True
+        return len({create.terms.instrument.market for create in creates}) <= 1
 
     def _writing(self, *, alone: bool) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A transaction, but for a statement that stands alone and is one."""
@@ -248,6 +254,7 @@ class Committer:
 class _Commands:
     """What goes to the log, by market, in the order of the asks, and what it means to orders."""
 
+    served: Container[int]
     of_market: dict[int, CommandBatch] = field(default_factory=dict)
     canceled: dict[int, tuple[Cancel, int]] = field(default_factory=dict)
     """The first cancel of each order, and the state in which it found it."""
@@ -369,6 +376,8 @@ def _canceled(cancel: Cancel, order: Named | None, commands: _Commands) -> Resul
         return not_found("UNKNOWN_ORDER", message, **{wire.ORDER_ID: cancel.name})
     if order.status not in LIVE:
         return not_live(order)
+    if order.market not in commands.served:
+        return not_served(order.market)
     if order.status in CANCELABLE and order.order_id not in commands.canceled:
         batch = commands.batch(order.market)
         batch.add_cancel(order.order_id, order.account_id, order.instrument_id)

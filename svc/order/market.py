@@ -43,6 +43,15 @@ class Position:
     batch_number: int = 0
 
 
+def not_served(market: int) -> DomainError:
+    """Refuses what only an instance that serves more markets can do."""
+    return unavailable(
+        "MARKET_NOT_SERVED",
+        f"Market {market} is not served by this instance yet: MESH_MARKETS says how many are.",
+        market=str(market),
+    )
+
+
 @dataclass(slots=True)
 class Market:
     """One market's view. Numbers are those of command batches in the outbox."""

@@ -45,14 +45,14 @@ class Metrics:
         )
         self._pending = Gauge(
             "outbox_pending_gauge",
-            "Command batches that are committed and not known to be in the log.",
+            "Command batches of a market that are committed and not known to be in the log.",
+            ("market",),
             registry=registry,
         )
 
-    def watch_outboxes(self, markets: Iterable[Market]) -> None:
-        """Shows what of all markets' outboxes waits, whenever the figures are read."""
-        watched = tuple(markets)
-        self._pending.set_function(lambda: sum(market.pending for market in watched))
+    def watch_outbox(self, market: Market) -> None:
+        """Shows what of a market's outbox waits, whenever the figures are read."""
+        self._pending.labels(str(market.id)).set_function(lambda: market.pending)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -25,7 +25,7 @@ from svc.order import store
 from svc.order.events import position_message
 from svc.order.market import Market, Position, StopKind
 from svc.order.metrics import Metrics
-from svc.order.session import Session
+from svc.order.session import PASSING, Session
 from svc.order.stopping import see
 from svc.order.stops import StoppedError, stop_or_same
 
@@ -108,7 +108,7 @@ class Relay:
             await self._stop(StoppedError(StopKind.LOG, "OUTBOX_GAP", str(error)))
         except grpc.aio.AioRpcError as error:
             await asyncio.sleep(self._patience.failed(str(from_rpc(error))))
-        except DISCONNECTED as error:
+        except (*DISCONNECTED, *PASSING) as error:
             await asyncio.sleep(self._patience.failed(repr(error)))
 
     async def _begin(self) -> tuple[int, Position]:

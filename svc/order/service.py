@@ -64,7 +64,8 @@ class OrderService:
             for number in range(1, settings.markets + 1)
         }
         self._catalog = Catalog(metadata, runtime.database, self._markets.keys())
-        self._metrics.watch_outboxes(self._markets.values())
+        for market in self._markets.values():
+            self._metrics.watch_outbox(market)
         self._stops = Stops(runtime.database)
         self._queries = Queries(runtime.database, runtime.redis())
         self._deciding = Session(runtime.database)

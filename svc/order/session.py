@@ -12,6 +12,9 @@ import asyncpg
 
 from svc.kit.database import DISCONNECTED, Database, begin
 
+PASSING: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
+"""Faults of a transaction that the next try may not meet."""
+
 
 class Session:
     """One task's connection. Not for two at a time."""

@@ -35,18 +35,17 @@ class Unsettled:
         """Orders that are being accepted or wait to be settled."""
         return self._taken
 
-    async def take(self, count: int, timeout_s: float | None) -> None:
+    async def take(self, count: int, timeout_s: float) -> None:
         """Waits until `count` more orders may be accepted. More than the limit go alone.
 
-        Raises RESOURCE_EXHAUSTED, TOO_MANY_UNSETTLED, after `timeout_s` (None: LONGEST_WAIT_S).
+        Raises RESOURCE_EXHAUSTED, TOO_MANY_UNSETTLED, after `timeout_s`.
         """
-        if not self._waiting and self._fits(count):
-            self._taken += count
+        if self.take_at_once(count):
             return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((count, admitted))
         try:
-            async with asyncio.timeout(LONGEST_WAIT_S if timeout_s is None else timeout_s):
+            async with asyncio.timeout(timeout_s):
                 await admitted
         except (TimeoutError, asyncio.CancelledError) as error:
             if admitted.done() and not admitted.cancelled():  # admitted in the same moment
@@ -55,6 +54,13 @@ class Unsettled:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise self._too_many() from None
+
+    def take_at_once(self, count: int) -> bool:
+        """Takes room for `count` orders if there is some and nobody waits for it."""
+        if self._waiting or not self._fits(count):
+            return False
+        self._taken += count
+        return True
 
     def give_back(self, count: int) -> None:
         """`count` of the orders that took room were not accepted after all, or are settled."""

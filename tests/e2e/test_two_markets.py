@@ -55,6 +55,12 @@ def status(http: httpx.Client, order_id: str) -> str:
     return found
 
 
+def bids(http: httpx.Client, symbol: str) -> list[str]:
+    """The prices of a book's buyers; none while it is not there."""
+    reply = http.get(f"/v1/markets/{symbol}/orderbook")
+    return [level["price"] for level in reply.json()["book"]["bids"]] if reply.is_success else []
+
+
 def test_orders_of_both_markets_trade_and_one_engine_dies_alone(exchange: Exchange) -> None:
     headers = {"authorization": f"Bearer {exchange.token()}"}
     with httpx.Client(base_url=exchange.url, headers=headers, trust_env=False) as http:
@@ -65,12 +71,8 @@ def test_orders_of_both_markets_trade_and_one_engine_dies_alone(exchange: Exchan
         going = order(http, "BTC-USDT", "BUY", "60001")
         until(lambda: status(http, going) == "ACCEPTED")
         until(lambda: status(http, waiting) == "ACCEPTED")
-        books = {
-            symbol: http.get(f"/v1/markets/{symbol}/orderbook").json()["book"]["bids"]
-            for symbol in ("BTC-USDT", "ETH-USDT")
-        }
-        assert [level["price"] for level in books["BTC-USDT"]] == ["60001", "60000"]
-        assert [level["price"] for level in books["ETH-USDT"]] == ["2601", "2600"]
+        until(lambda: bids(http, "BTC-USDT") == ["60001", "60000"])
+        until(lambda: bids(http, "ETH-USDT") == ["2601", "2600"])
         shown = exchange.mesh("engine", "book", "5", "--market", "2")
         assert shown.returncode == 0, shown.stderr
         assert shown.stdout.count("buy") == 2

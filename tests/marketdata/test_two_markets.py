@@ -11,11 +11,14 @@ from engine.v1 import engine_pb2_grpc, records_pb2
 from marketdata.v1 import marketdata_pb2
 
 from svc.kit.errors import from_rpc
+from svc.kit.settings import SettingsError
 from tests.marketdata.conftest import ALL, Relay, Serve, Served, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
+
+    from svc.kit.database import Database
 
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 ETH_ID = 5
@@ -88,14 +91,72 @@ async def test_a_market_without_an_engine_leaves_the_books_of_the_other(serve: S
         assert [trade.price for trade in await trades(served, BTC, 1)] == ["1"]
         asked = marketdata_pb2.GetOrderBookRequest(symbol=ETH)
         assert await reason(served.public.GetOrderBook(asked)) == "BOOK_NOT_READY"
-        every = served.public.ListTickers(marketdata_pb2.ListTickersRequest())
-        assert await reason(every) == "BOOK_NOT_READY", "all of them or none"
+        listed = await served.public.ListTickers(marketdata_pb2.ListTickersRequest())
+        symbols = [ticker.symbol for ticker in listed.tickers]
+        assert BTC in symbols
+        assert ETH not in symbols
+        _, port = served.host.ports("marketdata")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            ready = await client.get(f"http://127.0.0.1:{port}/ready")
+        assert ready.status_code == httpx.codes.OK
+        shown = await _figures(served)
+        assert 'marketdata_books{market="1"} 1.0' in shown
+        assert 'marketdata_books{market="2"} 0.0' in shown
+
+
+async def test_without_any_books_it_is_not_ready_and_says_why_of_each_market(serve: Serve) -> None:
+    async with serve(("metadata", "marketdata"), markets=2) as served:
         _, port = served.host.ports("marketdata")
         async with httpx.AsyncClient(trust_env=False) as client:
             ready = await client.get(f"http://127.0.0.1:{port}/ready")
         assert ready.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert "market 1: " in ready.text
         assert "market 2: " in ready.text
-        assert "market 1: " not in ready.text
+        every = served.public.ListTickers(marketdata_pb2.ListTickersRequest())
+        assert await reason(every) == "BOOK_NOT_READY"
+
+
+async def test_fewer_markets_than_have_tapes_do_not_start(serve: Serve) -> None:
+    async with serve(BOTH, markets=2) as served:
+        other = relay_of(served, "engine-2")
+        await other.know(ETH_ID)
+        await other.submit(*(_of_eth(other, side, 200) for side in ("SELL", "BUY")))
+        await trades(served, ETH, 1)
+
+        async def stored() -> int:
+            request = marketdata_pb2.ListCandlesRequest(symbol=ETH)
+            return len((await served.public.ListCandles(request)).candles)
+
+        await until(stored, lambda candles: candles == 1)
+    with pytest.raises(SettingsError, match="MESH_MARKETS is 1: market 2 has a tape, must be 2"):
+        async with serve(("marketdata",)):
+            pass
+
+
+async def test_a_fault_in_one_markets_tape_is_tried_again_and_ends_no_other(
+    serve: Serve, database: Database
+) -> None:
+    async with serve(BOTH, markets=2) as served:
+        other = relay_of(served, "engine-2")
+        await served.relay.know()
+        await other.know(ETH_ID)
+        async with database.transaction() as connection:
+            # The number of the trade to come, taken by a row that nobody wrote.
+            await connection.execute(
+                "INSERT INTO trades (time, symbol, trade_id, price, quantity, side, sequence) "
+                "VALUES (now(), $1, (2::bigint << 40) | 1, 1, 1, 'buy', 1)", ETH,
+            )  # fmt: skip
+        await other.submit(*(_of_eth(other, side, 200) for side in ("SELL", "BUY")))
+        asked = marketdata_pb2.GetOrderBookRequest(symbol=ETH)
+        await until(
+            lambda: reason(served.public.GetOrderBook(asked)),
+            lambda refused: refused == "BOOK_NOT_READY",
+        )
+        await served.relay.trade(100, 3)
+        assert [trade.price for trade in await trades(served, BTC, 1)] == ["1"]
+        async with database.transaction() as connection:
+            await connection.execute("DELETE FROM trades WHERE symbol = $1", ETH)
+        assert [trade.price for trade in await trades(served, ETH, 1)] == ["2"]
 
 
 def _of_eth(relay: Relay, side: str, price_ticks: int) -> records_pb2.Command:

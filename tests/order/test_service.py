@@ -92,7 +92,7 @@ async def test_figures_have_the_names_of_the_specification(desk: Exchange) -> No
         'order_latency_ms_bucket{le="100.0",stage="accept"}',
         'order_latency_ms_count{stage="publish"}',
         'order_latency_ms_count{stage="process_fill"}',
-        "outbox_pending_gauge 0.0",
+        'outbox_pending_gauge{market="1"} 0.0',
     ):
         assert figure in text, figure
 

@@ -5,6 +5,7 @@ Accounts and their money are one: what is locked in one market cannot be spent i
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,15 +23,36 @@ from svc.kit import ids
 from svc.kit.clock import SystemClock
 from svc.kit.database import Target, open_database
 from svc.kit.settings import SettingsError, load_endpoints, ports_of
+from svc.metadata.catalog import Definition
+from svc.metadata.instruments_file import parse
+from svc.metadata.wire import definition_message
 from svc.order.reconciler import Reconciler
 from svc.order.session import Session
-from tests.order.exchange import SERVICES, Exchange, Trader, World, limit, refused, until
+from tests.order.exchange import SERVICES, Exchange, Status, Trader, World, limit, refused, until
 
 Stop = order_pb2.Stop
 MarketState = trading_pb2.MarketState.Value
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 ETH_ID = 5
 SECOND = 2
+
+
+@pytest.fixture
+def without_eth_file(two_markets_file: Path) -> Path:
+    """Give the shipped instruments without ETH-USDT."""
+    head, *rows = two_markets_file.read_text("utf-8").split("[[instruments]]")
+    path = two_markets_file.with_name("without-eth.toml")
+    kept = [row for row in rows if f'"{ETH}"' not in row]
+    path.write_text("[[instruments]]".join([head, *kept]), "utf-8")
+    return path
+
+
+@pytest.fixture
+def eth(two_markets_file: Path) -> Definition:
+    """Give ETH-USDT as the operator defines it."""
+    listed = parse(two_markets_file.read_text("utf-8"), "").instruments
+    (found,) = (one for one in listed if one.symbol == ETH)
+    return found
 
 
 @asynccontextmanager
@@ -99,9 +121,8 @@ async def test_orders_for_an_engine_that_is_away_wait_and_keep_nobody_waiting(
         placed = await trader.place(limit("SELL", "1", "61000"))
         await trader.until(placed, "ACCEPTED")
         assert (await trader.order(waiting)).status == order_pb2.Order(status="NEW").status
-        first, second = await exchange.progress(1), await exchange.progress(SECOND)
-        assert first.settled_number == first.outbox_number
-        assert (second.settled_number, second.unsettled_commands) == (second.outbox_number - 1, 1)
+        assert (await exchange.settled(1)).unsettled_commands == 0
+        assert (await exchange.progress(SECOND)).unsettled_commands == 1
     async with running(world, two_markets_file) as exchange:
         trader = exchange.known(account)
         await trader.until(waiting, "ACCEPTED")
@@ -109,6 +130,107 @@ async def test_orders_for_an_engine_that_is_away_wait_and_keep_nobody_waiting(
         await trader.cancel(placed)
         await trader.until(waiting, "CANCELED")
         await exchange.balanced()
+
+
+async def test_a_list_that_waits_for_room_in_one_market_holds_none_in_the_other(
+    world: World, two_markets_file: Path
+) -> None:
+    most = 4
+    async with running(world, two_markets_file) as exchange:
+        account = (await funded(exchange)).account_id
+        await exchange.balanced()
+    changes = {"order_max_unsettled": most, "instruments_file": two_markets_file}
+    async with world.run("engine-2", markets=2, **changes) as exchange:
+        await exchange.opened()
+        trader = exchange.known(account)
+        for _ in range(most):
+            await trader.place(in_eth("SELL", "0.1", "2650"))
+        both = [order_pb2.OrderItem(create=limit("SELL", "0.1", "61000")) for _ in range(most)]
+        both.append(order_pb2.OrderItem(create=in_eth("SELL", "0.1", "2650")))
+        given_up = asyncio.create_task(trader.submit(*both))
+        waiting = asyncio.create_task(trader.submit(*both))
+        # Both wait for the second market, and leave the first to others.
+        placed = [await trader.place(limit("SELL", "0.1", "61000")) for _ in range(3 * most)]
+        assert not given_up.done()
+        assert not waiting.done()
+        given_up.cancel()
+        *first, last = await waiting
+        assert last.error.reason == "TOO_MANY_UNSETTLED"
+        for order_id in [*placed, *(result.order_id for result in first)]:
+            await trader.until(order_id, "ACCEPTED")
+        assert (await exchange.settled(1)).unsettled_commands == 0
+        assert await trader.cancel_all() == 4 * most + most
+    async with running(world, two_markets_file) as exchange:
+        await exchange.balanced()
+
+
+async def test_orders_of_the_second_market_are_replaced(
+    world: World, two_markets_file: Path
+) -> None:
+    async with running(world, two_markets_file) as exchange:
+        trader = await funded(exchange)
+        placed = await trader.place(in_eth("BUY", "1", "2600"))
+        await trader.until(placed, "ACCEPTED")
+        await trader.replace(placed, price="2610", quantity="2")
+        await trader.at_version(placed, 2)
+        swapped = (await trader.swap(placed, in_eth("BUY", "1", "2620"))).order_id
+        await trader.until(placed, "CANCELED")
+        await trader.until(swapped, "ACCEPTED")
+        error = await refused(trader.swap(swapped, limit("BUY", "0.01", "61000")))
+        assert error.reason == "REPLACES_ANOTHER_KIND"
+        await trader.cancel(swapped)
+        await trader.until(swapped, "CANCELED")
+        await exchange.balanced()
+
+
+async def test_a_market_is_added_to_an_exchange_that_has_one(
+    world: World, two_markets_file: Path, without_eth_file: Path
+) -> None:
+    async with world.run(instruments_file=without_eth_file) as exchange:
+        await exchange.opened()
+        trader = await funded(exchange)
+        placed = await trader.place(limit("SELL", "1", "61000"))
+        await trader.until(placed, "ACCEPTED")
+        await exchange.balanced()
+    async with running(world, two_markets_file) as exchange:
+        trader = exchange.known(trader.account_id)
+        added = await trader.place(in_eth("SELL", "1", "2650"))
+        await trader.until(added, "ACCEPTED")
+        assert await trader.cancel_all() == len((placed, added))
+        await trader.until(placed, "CANCELED")
+        await exchange.balanced()
+
+
+async def test_an_instance_that_serves_fewer_markets_refuses_orders_of_the_others(
+    world: World, eth: Definition, without_eth_file: Path
+) -> None:
+    put = metadata_pb2.PutInstrumentsRequest(instruments=[definition_message(eth)])
+    async with world.run(markets=2, instruments_file=without_eth_file) as exchange:
+        await exchange.opened()
+        async with world.second_order(exchange) as second:  # which serves one market
+            channel = exchange.host.channel("mesh", "metadata")
+            await metadata_pb2_grpc.MetadataServiceStub(channel).PutInstruments(put)
+            await exchange.opened(ETH, "2650")
+            trader = await funded(exchange)
+            resting = await trader.place(in_eth("SELL", "1", "2650"))
+            await trader.until(resting, "ACCEPTED")
+            other = second.known(trader.account_id)
+            assert (await other.order(resting)).symbol in ("", ETH)
+            named = order_pb2.CancelOrderRequest(order_id=resting)
+            placed, canceled, replaced = await other.submit(
+                order_pb2.OrderItem(create=limit("SELL", "1", "61000")),
+                order_pb2.OrderItem(cancel=named),
+                order_pb2.OrderItem(
+                    replace=order_pb2.ReplaceOrderRequest(order_id=resting, price="2660")
+                ),
+            )
+            assert canceled.error.reason == "MARKET_NOT_SERVED"
+            assert replaced.error.reason in ("MARKET_NOT_SERVED", "TRY_AGAIN")
+            await other.until(placed.order_id, "ACCEPTED")
+            assert (await trader.order(resting)).status == Status.ACCEPTED
+            assert await trader.cancel_all() == len((resting, placed))
+            await trader.until(resting, "CANCELED")
+            await exchange.balanced()
 
 
 async def test_a_stop_of_one_market_leaves_the_other_alone(

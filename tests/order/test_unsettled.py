@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from svc.kit.errors import DomainError
-from svc.order.unsettled import Unsettled
+from svc.order.unsettled import LONGEST_WAIT_S, Unsettled
 
 
 async def test_orders_wait_for_room_until_their_deadline() -> None:
     room = Unsettled(4)
-    await room.take(3, None)
+    await room.take(3, LONGEST_WAIT_S)
     with pytest.raises(DomainError) as refused:
         await room.take(2, 0)
     assert refused.value.reason == "TOO_MANY_UNSETTLED"
@@ -23,11 +23,11 @@ async def test_orders_wait_for_room_until_their_deadline() -> None:
 
 async def test_room_is_given_in_the_order_in_which_it_was_asked_for() -> None:
     room = Unsettled(4)
-    await room.take(4, None)
+    await room.take(4, LONGEST_WAIT_S)
     admitted: list[str] = []
 
     async def wait(name: str, count: int) -> None:
-        await room.take(count, None)
+        await room.take(count, LONGEST_WAIT_S)
         admitted.append(name)
 
     large = asyncio.create_task(wait("large", 3))
@@ -43,8 +43,8 @@ async def test_room_is_given_in_the_order_in_which_it_was_asked_for() -> None:
 
 async def test_nobody_overtakes_who_waits() -> None:
     room = Unsettled(4)
-    await room.take(3, None)
-    large = asyncio.create_task(room.take(2, None))
+    await room.take(3, LONGEST_WAIT_S)
+    large = asyncio.create_task(room.take(2, LONGEST_WAIT_S))
     await asyncio.sleep(0)
     with pytest.raises(DomainError):
         await room.take(1, 0)  # it would fit
@@ -63,7 +63,7 @@ async def test_a_list_larger_than_the_limit_goes_alone() -> None:
 
 async def test_settling_a_batch_gives_back_what_was_committed_with_it_and_before() -> None:
     room = Unsettled(10)
-    await room.take(6, None)
+    await room.take(6, LONGEST_WAIT_S)
     room.committed(1, 2)
     room.committed(3, 4)
     room.settled(2)
@@ -75,7 +75,7 @@ async def test_settling_a_batch_gives_back_what_was_committed_with_it_and_before
 
 async def test_a_batch_that_settled_before_its_commit_was_told_takes_no_room() -> None:
     room = Unsettled(10)
-    await room.take(2, None)
+    await room.take(2, LONGEST_WAIT_S)
     room.settled(5)
     room.committed(5, 2)
     assert room.taken == 0
@@ -92,9 +92,9 @@ async def test_what_an_earlier_process_left_takes_room_until_it_settles() -> Non
 
 async def test_who_goes_away_while_waiting_takes_no_room() -> None:
     room = Unsettled(2)
-    await room.take(2, None)
-    leaving = asyncio.create_task(room.take(2, None))
-    staying = asyncio.create_task(room.take(1, None))
+    await room.take(2, LONGEST_WAIT_S)
+    leaving = asyncio.create_task(room.take(2, LONGEST_WAIT_S))
+    staying = asyncio.create_task(room.take(1, LONGEST_WAIT_S))
     await asyncio.sleep(0)
     leaving.cancel()
     room.give_back(1)

@@ -20,6 +20,7 @@ from svc.kit.errors import failed_precondition
 from svc.kit.process import run
 from svc.kit.runtime import Runtime
 from svc.kit.service import Check
+from svc.kit.settings import SettingsError
 
 
 class Guest:
@@ -97,7 +98,12 @@ def create_risk(runtime: Runtime) -> Any:
     async def give_up() -> None:
         runtime.fail(RuntimeError("the lease is lost"))
 
+    async def refuse() -> None:
+        raise SettingsError("MESH_MARKETS is 1: must be 2 or more")
+
     behavior = os.environ.get("GUEST", "")
+    if behavior == "finds its settings unusable":
+        guest.start = refuse
     if behavior == "fails to start":
         guest.start = fail
     if behavior == "gives up":

@@ -84,6 +84,15 @@ def test_a_service_that_cannot_start_ends_its_process_with_the_reason(start: Sta
     assert output.count('"event":"start_failed"') == 1
 
 
+def test_a_configuration_that_a_service_finds_unusable_ends_its_process_with_status_2(
+    start: Start,
+) -> None:
+    process = start(GUEST="finds its settings unusable")
+    _, complaints = process.communicate()
+    told = "risk: MESH_MARKETS is 1: must be 2 or more\n"
+    assert (process.returncode, complaints) == (2, told)
+
+
 def test_a_service_that_gives_up_ends_its_process_with_the_reason(start: Start) -> None:
     process = start(GUEST="gives up")
     output, complaints = process.communicate()
@@ -134,6 +143,9 @@ def test_the_program_lists_its_processes(start: Start) -> None:
     process = start("-m", "svc", "--help")
     output, _ = process.communicate()
     assert "core: metadata, wallet, risk, order" in output
+    assert "engine-2" not in output
+    more, _ = start("-m", "svc", "--help", MESH_MARKETS="2").communicate()
+    assert "engine-2: engine-2" in more
     unknown = start("-m", "svc", "kernel")
     _, complaints = unknown.communicate()
     assert unknown.returncode == 2
