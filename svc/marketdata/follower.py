@@ -44,6 +44,10 @@ _AWAY: tuple[type[Exception], ...] = (
 )
 
 
+FAULT_PAUSE_S = 5.0
+"""How long a market rests after what nobody expected: each try loads all its books again."""
+
+
 class Follower:
     """The following of one market."""
 
@@ -105,6 +109,8 @@ class Follower:
             except Exception as error:  # noqa: BLE001 (the other markets go on)
                 self._trouble = repr(error)
                 self._log.exception("following_failed", error, market=self._number)
+                self._drop_market()
+                await asyncio.sleep(FAULT_PAUSE_S)
             finally:
                 self._drop_market()
             await asyncio.sleep(patience.failed(self._trouble))

@@ -207,7 +207,8 @@ async def test_recorder_outlives_a_database_that_drops_it(store: Store, database
             async with database.pool.acquire() as connection:
                 await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                    "AND backend_type = 'client backend'"
                 )
         await until(store.position, lambda _: recorder.waiting == 0)
     assert await store.position() == at(15)

@@ -147,11 +147,8 @@ async def test_a_fault_in_one_markets_tape_is_tried_again_and_ends_no_other(
                 "VALUES (now(), $1, (2::bigint << 40) | 1, 1, 1, 'buy', 1)", ETH,
             )  # fmt: skip
         await other.submit(*(_of_eth(other, side, 200) for side in ("SELL", "BUY")))
-        asked = marketdata_pb2.GetOrderBookRequest(symbol=ETH)
-        await until(
-            lambda: reason(served.public.GetOrderBook(asked)),
-            lambda refused: refused == "BOOK_NOT_READY",
-        )
+        # Not asked for a book, for a call that is refused so is repeated until there is one.
+        await until(lambda: _figures(served), lambda shown: 'books{market="2"} 0.0' in shown)
         await served.relay.trade(100, 3)
         assert [trade.price for trade in await trades(served, BTC, 1)] == ["1"]
         async with database.transaction() as connection:
