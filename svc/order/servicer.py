@@ -97,9 +97,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             requested += _requested(await self._intake.submit_many(asks))
             last = order_ids[-1]
         await answer_http_status(context, ACCEPTED_HTTP_STATUS)
-        return order_pb2.CancelAllOrdersResponse(
-            requested=requested, message=f"{requested} cancels requested."
-        )
+        return order_pb2.CancelAllOrdersResponse(requested=requested, message="Cancels requested.")
 
     async def ReplaceOrder(
         self, request: order_pb2.ReplaceOrderRequest, context: Context
