@@ -84,7 +84,8 @@ class MarketDataServiceServicer:
     """
 
     def ListTickers(self, request, context):
-        """Tickers of all markets, by symbol.
+        """Tickers of all instruments, by symbol, without those of an engine whose books cannot be shown
+        now; BOOK_NOT_READY when no engine's can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

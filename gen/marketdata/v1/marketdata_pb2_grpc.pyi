@@ -38,7 +38,9 @@ class MarketDataServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MarketDataServiceAsyncStub: ...
     ListTickers: _grpc.UnaryUnaryMultiCallable[_marketdata_pb2.ListTickersRequest, _marketdata_pb2.ListTickersResponse]
-    """Tickers of all markets, by symbol."""
+    """Tickers of all instruments, by symbol, without those of an engine whose books cannot be shown
+    now; BOOK_NOT_READY when no engine's can.
+    """
     GetTicker: _grpc.UnaryUnaryMultiCallable[_marketdata_pb2.GetTickerRequest, _marketdata_pb2.GetTickerResponse]
     """Ticker of one market."""
     GetOrderBook: _grpc.UnaryUnaryMultiCallable[_marketdata_pb2.GetOrderBookRequest, _marketdata_pb2.GetOrderBookResponse]
@@ -64,7 +66,9 @@ class MarketDataServiceAsyncStub(MarketDataServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTickers: _aio.UnaryUnaryMultiCallable[_marketdata_pb2.ListTickersRequest, _marketdata_pb2.ListTickersResponse]  # type: ignore[assignment]
-    """Tickers of all markets, by symbol."""
+    """Tickers of all instruments, by symbol, without those of an engine whose books cannot be shown
+    now; BOOK_NOT_READY when no engine's can.
+    """
     GetTicker: _aio.UnaryUnaryMultiCallable[_marketdata_pb2.GetTickerRequest, _marketdata_pb2.GetTickerResponse]  # type: ignore[assignment]
     """Ticker of one market."""
     GetOrderBook: _aio.UnaryUnaryMultiCallable[_marketdata_pb2.GetOrderBookRequest, _marketdata_pb2.GetOrderBookResponse]  # type: ignore[assignment]
@@ -93,7 +97,9 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _marketdata_pb2.ListTickersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_marketdata_pb2.ListTickersResponse, _abc.Awaitable[_marketdata_pb2.ListTickersResponse]]:
-        """Tickers of all markets, by symbol."""
+        """Tickers of all instruments, by symbol, without those of an engine whose books cannot be shown
+        now; BOOK_NOT_READY when no engine's can.
+        """
 
     @_abc_1.abstractmethod
     def GetTicker(
